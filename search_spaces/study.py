@@ -1,0 +1,98 @@
+"""A study: one search as a value, a space and how to search it. `study.yaml` in a study's folder is one."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lt_core.config import TrainConfig, canonical
+from lt_core.value import Value
+from search_spaces.space import Setting, Space
+
+
+class Rungs(Value):
+    """Where early stopping compares trials: at these epochs, or at these epochs `since` each trial's own switch.
+
+    A trial goes on past a rung if its score is among the best 1/reduction_factor of those that reached the rung
+    before it (asynchronous successive halving; Li et al., MLSys 2020).
+    """
+
+    epochs: tuple[Annotated[int, Field(ge=1)], ...]
+    since: Literal["start", "switch"] = "start"
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+
+    @model_validator(mode="after")
+    def _rise(self) -> "Rungs":
+        if list(self.epochs) != sorted(set(self.epochs)):
+            raise ValueError(f"rungs must rise, but are {list(self.epochs)}")
+        return self
+
+    def of(self, config: TrainConfig) -> list[int]:
+        """The rungs of one trial, as its own epochs; those at or past its end compare nothing and are left out."""
+        offset = canonical(config).phases[-1].start if self.since == "switch" else 0
+        return [offset + epoch for epoch in self.epochs if offset + epoch < config.epochs]
+
+
+class Study(Value):
+    """One search: the space, how many trials, the sampler, the rungs, resources per trial, seeds, confirmation.
+
+    rungs: null puts them at one and two thirds of the span between the space's last possible switch and the end;
+        an empty list of epochs turns early stopping off.
+    seed: drives the sampler; all trials train with the base config's seed.
+    confirm: fresh seeds on which the best config, the paper's setting and plain CE are trained after the search.
+    concurrent: trials at a time; null is as many as the cluster holds.
+    gpus: per trial; null is one if the cluster has any, else none.
+    first: points that are tried right after the paper's setting.
+    """
+
+    space: Space
+    trials: Annotated[int, Field(ge=1)] = 16
+    sampler: Literal["tpe", "random"] = "tpe"
+    rungs: Rungs | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    confirm: Annotated[int, Field(ge=0)] = 5
+    concurrent: Annotated[int, Field(ge=1)] | None = None
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] | None = None
+    first: tuple[dict[str, Setting], ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> "Study":
+        if self.space.base.data.val_per_class == 0:
+            raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
+        for point in self.first:
+            self.space.point(point)
+        if self.rungs is not None and self.rungs.since == "start":
+            self._check_rungs(self.rungs)
+        return self
+
+    def _check_rungs(self, rungs: Rungs) -> None:
+        switch, end = last_switch(self.space), self.space.base.epochs
+        wrong = next((epoch for epoch in rungs.epochs if not switch < epoch < end), None)
+        if wrong is not None:
+            raise ValueError(
+                f"a rung at epoch {wrong} cannot compare: trials may switch phase as late as after epoch {switch} "
+                f"and end at {end}; rungs must lie between them"
+            )
+
+    @property
+    def points(self) -> list[dict[str, Setting]]:
+        """The points tried before the sampler is asked: the paper's setting is always trial 0."""
+        return [self.space.paper, *(self.space.point(point) for point in self.first)]
+
+    @property
+    def effective_rungs(self) -> Rungs:
+        """The rungs as given, or the default ones; without any if the span after the last switch is under 3 epochs."""
+        return self.rungs if self.rungs is not None else Rungs(epochs=_default_rungs(self.space))
+
+
+def last_switch(space: Space) -> int:
+    """The last epoch after which a trial of this space may still change phase."""
+    ends = [{symbol: end} for symbol, domain in space.domains.items() for end in domain.ends()]
+    configs = [space.base, *(space.config(end) for end in ends)]
+    return max(min(phase.start, config.epochs - 1) for config in configs for phase in config.phases)
+
+
+def _default_rungs(space: Space) -> tuple[int, ...]:
+    switch = last_switch(space)
+    span = space.base.epochs - switch
+    return (switch + round(span / 3), switch + round(2 * span / 3)) if span >= 3 else ()
