@@ -1,0 +1,47 @@
+"""What is typed on the command line -> values; InputError repeats what was typed and says what is expected."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lt_core.value import InputError, read_yaml
+
+
+def assignments(option: str, texts: Iterable[str] | None) -> dict[str, Any]:
+    """`name=value` texts as a dict; the values are read as YAML."""
+    found: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"{option} `{text}` must have the form NAME=VALUE")
+        found[name.strip()] = read_yaml(value)
+    return found
+
+
+def points(texts: Iterable[str] | None) -> list[dict[str, Any]] | None:
+    """`T1=80,alpha=500` texts as points of a space."""
+    return [assignments("--try", text.split(",")) for text in texts] if texts else None
+
+
+def ranges(texts: Iterable[str] | None) -> dict[str, tuple[float, float]]:
+    """`alpha=100..1e4` texts as bounds by symbol."""
+    return {name: _bounds(name, str(value)) for name, value in assignments("--range", texts).items()}
+
+
+def _bounds(name: str, text: str) -> tuple[float, float]:
+    low, dots, high = text.partition("..")
+    try:
+        return float(low if dots else ""), float(high)
+    except ValueError:
+        raise InputError(f"--range `{name}={text}` must have the form {name}=LOW..HIGH") from None
+
+
+def rungs(text: str | None) -> dict[str, Any] | None:
+    """`none`, `20,40` or `phase:20,40` as the fields of a study's rungs."""
+    if text is None:
+        return None
+    since, colon, epochs = text.rpartition(":")
+    if text == "none":
+        return {"epochs": []}
+    if not all(part.strip().isdigit() for part in epochs.split(",")) or since not in ("", "phase"):
+        raise InputError(f"--rungs `{text}` must be none, epochs such as 20,40, or phase:20,40")
+    return {"epochs": [int(part) for part in epochs.split(",")], "since": "switch" if colon else "start"}

@@ -1,0 +1,198 @@
+"""The verbs of `lt-tune`; each is a few lines over the modules that do the work, which are imported when it runs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Search, ablate and compare long-tail losses on a laptop or a GPU cluster.",
+)
+
+Texts = list[str] | None
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Where studies lie. [LT_HOME, or ./lt-runs]")]
+UriOption = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow. [MLFLOW_TRACKING_URI, or SQLite in the home]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+SetOption = Annotated[Texts, typer.Option("--set", metavar="PATH=VALUE", help="Change the config.")]
+ScaleOption = Annotated[float | None, typer.Option("--scale", help="Scale all that is measured in epochs.")]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", help="The same, to this many epochs.")]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the dataset into the data folder first.")]
+
+
+def main() -> None:
+    """The command `lt-tune`: exit code 0 done, 1 failed, 2 wrong input, 130 interrupted and resumable."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except ValueError as error:
+        from lt_core.value import InputError  # imports torch, which `--help` must not wait for
+
+        if not isinstance(error, InputError):
+            raise
+        typer.secho(f"error: {error}", fg="red", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("interrupted", err=True)
+        return 130
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Argument(help="A shipped space, or a YAML file of a space or a study.")],
+    name: Annotated[str | None, typer.Option(metavar="STUDY", help="The study's name. [SPACE-N]")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many trials.")] = None,
+    concurrent: Annotated[int | None, typer.Option(help="Trials at a time. [as many as fit]")] = None,
+    sampler: Annotated[str | None, typer.Option(help="tpe or random.")] = None,
+    rungs: Annotated[str | None, typer.Option(help="none; 20,40; or phase:20,40 since a trial's switch.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the sampler.")] = None,
+    confirm: Annotated[int | None, typer.Option(help="Fresh seeds for the best config and its rivals.")] = None,
+    cpus: Annotated[float | None, typer.Option(help="Per trial.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="Per trial, 0.25 for four on one. [1 if there is any]")] = None,
+    tries: Annotated[Texts, typer.Option("--try", metavar="T1=80,alpha=500", help="A point to try first.")] = None,
+    fix: Annotated[Texts, typer.Option(metavar="T1=100", help="Fix a symbol.")] = None,
+    ranges: Annotated[Texts, typer.Option("--range", metavar="alpha=100..1e4", help="Bound a symbol.")] = None,
+    overrides: SetOption = None,
+    scale: ScaleOption = None,
+    epochs: EpochsOption = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    store: Annotated[str | None, typer.Option(help="Checkpoints: a folder or URI that all nodes reach.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study.")] = False,
+    download: DownloadOption = False,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Search a space: one study, then its best config confirmed on fresh seeds."""
+    _quiet()
+    from tuning import arguments, show, studies
+    from tuning.home import Home
+
+    fields = {
+        "trials": trials,
+        "concurrent": concurrent,
+        "sampler": sampler,
+        "rungs": arguments.rungs(rungs),
+        "seed": seed,
+        "confirm": confirm,
+        "cpus": cpus,
+        "gpus": gpus,
+        "first": arguments.points(tries),
+    }
+    fixed, bounds = arguments.assignments("--fix", fix), arguments.ranges(ranges)
+    changes = studies.Changes(scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields)
+    place = Home.at(home, tracking_uri)
+    outcome = studies.search(place, space, changes, name, resume, address, store, download)
+    return show.study(outcome, place, as_json)
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A shipped config, or a YAML file of one.")],
+    overrides: SetOption = None,
+    seed: Annotated[int | None, typer.Option(help="Of initialisation, order and augmentation.")] = None,
+    scale: ScaleOption = None,
+    epochs: EpochsOption = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; the numbers may depend on them.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    download: DownloadOption = False,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Train one config, recorded like any other run; the same command goes on after an interrupt."""
+    _quiet()
+    from tuning import arguments, show, single
+    from tuning.home import Home
+
+    changes = arguments.assignments("--set", overrides)
+    resolved, experiment = single.resolve(config, changes, seed, scale, epochs)
+    place = Home.at(home, tracking_uri)
+    trial = single.train(place, resolved, config, experiment, device, threads, download)
+    return show.run(trial, place, as_json)
+
+
+@app.command()
+def export(
+    study: Annotated[str, typer.Argument(help="A study in the record.")],
+    top: Annotated[int, typer.Option(min=1, help="How many configs.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to. [HOME/exports/STUDY]")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Write a study's best configs as files that `train` reruns to the same score."""
+    _quiet()
+    from tuning import show
+    from tuning.export import export as write
+    from tuning.home import Home
+
+    place = Home.at(home, tracking_uri)
+    files = write(place.tracking_uri, study, top, out or place.path / "exports" / study)
+    return show.exported(files, as_json)
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str | None, typer.Argument(help="A config or space.")] = None, as_json: JsonOption = False
+) -> int:
+    """List configs, spaces, datasets and losses, or resolve one of them; trains nothing."""
+    from tuning import catalogue
+
+    return catalogue.show(name, as_json)
+
+
+@app.command("list")
+def list_(home: HomeOption = None, tracking_uri: UriOption = None, as_json: JsonOption = False) -> int:
+    """The studies of this home, their state, and the command that goes on with each."""
+    _quiet()
+    from tuning import show
+    from tuning.home import Home
+
+    return show.studies(Home.at(home, tracking_uri), as_json)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Of the server.")] = 5000,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+) -> int:
+    """The MLflow UI on the record, until Ctrl-C."""
+    _quiet()
+    from tuning import server
+    from tuning.home import Home
+
+    return server.serve(Home.at(home, tracking_uri), port, browser)
+
+
+def _quiet() -> None:
+    """Keep Ray's and MLflow's boxes, banners and telemetry away; before they are imported, which is when they look."""
+    settings = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's snapshots are not used
+    }
+    for key, value in settings.items():
+        os.environ.setdefault(key, value)

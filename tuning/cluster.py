@@ -1,0 +1,114 @@
+"""Connecting to Ray, on this machine or on a cluster, and what fits on it."""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from lt_core.value import InputError
+from search_spaces.study import Study
+
+ANSWER_SECONDS = 8
+PACKAGES = ("lt_core", "search_spaces", "tuning")
+
+
+@contextlib.contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Ray while the block runs: its own on this machine, or an existing cluster, to which our packages are shipped.
+
+    InputError where the cluster cannot be used. `check_address` says earlier, and faster, whether it answers.
+    """
+    root = Path(__file__).parents[1]
+    shipped = {"py_modules": [str(root / name) for name in PACKAGES], "excludes": ["**/__pycache__"]}
+    try:
+        # Ray puts the present working directory first on its workers' path; a user's may hold a folder `tuning`.
+        with contextlib.chdir(root):
+            ray.init(
+                address=address or "local",
+                runtime_env=shipped if address else None,
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+            )
+    except (ConnectionError, RuntimeError, TimeoutError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the Ray cluster at `{address}` cannot be used: {reason}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def slots(study: Study) -> int:
+    """How many trials run at a time: as asked, or as many as the cluster holds now. InputError if none fits."""
+    total = ray.cluster_resources()
+    need = {"CPU": study.cpus, "GPU": gpus_per_trial(study)}
+    for name, amount in need.items():
+        if amount > total.get(name, 0) and not _grows():
+            raise InputError(f"a trial needs {amount:g} {name}, but the cluster has {total.get(name, 0):g}")
+    fits = min(int(total.get(name, 0) / amount) for name, amount in need.items() if amount)
+    return study.concurrent or max(1, fits)
+
+
+def gpus_per_trial(study: Study) -> float:
+    """GPUs per trial: as asked, or one if the cluster has any."""
+    return study.gpus if study.gpus is not None else float(ray.cluster_resources().get("GPU", 0) >= 1)
+
+
+def check_store(store: str) -> None:
+    """Refuse a local path as checkpoint store where another node cannot read what this one writes there."""
+    others = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != ray.get_runtime_context().get_node_id()]
+    if "://" in store or not others:
+        return
+    probe = Path(store) / f"probe-{secrets.token_hex(4)}"
+    probe.parent.mkdir(parents=True, exist_ok=True)
+    probe.write_text("readable")
+    try:
+        for node in others:
+            if not _reads(str(probe), node["NodeID"]):
+                raise InputError(
+                    f"the checkpoint store {store} is not readable on node {node['NodeManagerAddress']}: "
+                    "give --store a folder that all nodes share, or a URI such as s3://bucket/folder"
+                )
+    finally:
+        probe.unlink()
+
+
+def _reads(path: str, node_id: str) -> bool:
+    @ray.remote(num_cpus=0)
+    def readable() -> bool:
+        return Path(path).exists()
+
+    there = NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
+    return ray.get(readable.options(scheduling_strategy=there).remote(), timeout=60)
+
+
+def _grows() -> bool:
+    """Whether an autoscaler may add nodes: then what does not fit now may fit later."""
+    return os.environ.get("RAY_CLUSTER_GROWS") == "1" or any("autoscal" in str(n) for n in ray.nodes())
+
+
+def check_address(address: str | None) -> None:
+    """InputError within 10 s where an address is not one to connect to, or nothing answers there."""
+    if address is None:
+        return
+    if address.startswith("ray://"):
+        raise InputError(
+            f"--address {address} is a Ray client address, through which a search would end with the connection: "
+            "run it on the cluster with `lt-tune submit search ...`"
+        )
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"--address `{address}` is not an address: give `auto` or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster answers at `{address}`: {error}") from None

@@ -1,0 +1,238 @@
+"""The study's folder: its event log, which is the one truth while a study runs, and the lock on it.
+
+Optuna's study, the rungs and MLflow's runs are rebuilt from the log at every start. Not here: what follows from it.
+"""
+
+import fcntl
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from lt_core.config import TrainConfig
+from lt_core.value import InputError
+
+StopReason = Literal["finished", "early_stopped", "diverged", "failed", "interrupted"]
+Kind = Literal["trial", "confirm", "run"]
+
+
+def now() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class Started:
+    """The log's first line: an identity that no other study has, whatever its name, and what was asked."""
+
+    study: str
+    command: str
+    tags: dict[str, str]
+    study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training was asked for. `settings` are the space's symbols (empty where they do not apply)."""
+
+    trial: int
+    kind: Kind
+    role: str
+    settings: dict[str, Any]
+    config: dict[str, Any]
+    params: dict[str, Any]
+    tags: dict[str, str]
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch of a trial: `result` is the fields of an EpochResult."""
+
+    trial: int
+    result: dict[str, Any]
+    numerics: str
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A trial's end. `test` holds test accuracies (none for kind `trial`); `reused_from` is the trial with an equal
+    config whose epochs and stop reason were copied."""
+
+    trial: int
+    stop_reason: StopReason
+    test: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+    reused_from: int | None = None
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The whole study's end, with what its page in the record shows."""
+
+    stop_reason: StopReason
+    note: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    time: int = field(default_factory=now)
+
+
+Event = Started | Asked | EpochDone | Told | Ended
+_EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in (Started, Asked, EpochDone, Told, Ended)}
+
+
+@dataclass
+class TrialRecord:
+    """What the log says of one trial; `arrivals` are its epochs' places among all events."""
+
+    asked: Asked
+    epochs: list[EpochDone] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+    told: Told | None = None
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """What it trains."""
+        return TrainConfig.parse(self.asked.config)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The result of the last epoch; an empty one before the first."""
+        return self.epochs[-1].result if self.epochs else {"epoch": 0, "score": None, "best_epoch": None}
+
+    @property
+    def stop_reason(self) -> str:
+        """Why it ended; `running` while it has not."""
+        return self.told.stop_reason if self.told else "running"
+
+
+@dataclass
+class History:
+    """All trials of a study by number, and whether it ended: the log's events, folded."""
+
+    started: Started | None = None
+    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    ended: Ended | None = None
+    events: int = 0
+
+    def apply(self, event: Event) -> None:
+        """Take one more event in."""
+        self.events += 1
+        self.ended = None
+        match event:
+            case Started():
+                self.started = event
+            case Asked():
+                self.trials[event.trial] = TrialRecord(event)
+            case EpochDone():
+                self.trials[event.trial].epochs.append(event)
+                self.trials[event.trial].arrivals.append(self.events)
+            case Told():
+                self.trials[event.trial].told = event
+            case Ended():
+                self.ended = event
+
+    def of_kind(self, kind: Kind) -> list[TrialRecord]:
+        """The trials of a kind, by number."""
+        return [self.trials[n] for n in sorted(self.trials) if self.trials[n].asked.kind == kind]
+
+
+class EventLog:
+    """An append-only file of one event a line, folded into `history` and passed on to a listener.
+
+    An event is on the disk before anything follows from it. What the file holds already is folded and passed on
+    when it is opened, but for ends, which the opening makes void.
+    """
+
+    def __init__(self, path: Path, listener: Callable[[Event], None]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _cut_torn_line(path)
+        self.history = History()
+        self._listener = listener
+        for event in read_events(path):
+            self.history.apply(event)
+            if not isinstance(event, Ended):
+                listener(event)
+        self._file = path.open("ab")
+
+    def emit(self, event: Event) -> None:
+        """Write an event, wait until it is on the disk, fold it in and pass it on."""
+        line = json.dumps({"event": type(event).__name__, **asdict(event)}, separators=(",", ":"))
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.history.apply(event)
+        self._listener(event)
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a log, oldest first; a last line that a crash cut short is left out."""
+    if not path.exists():
+        return
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        fields = json.loads(line)
+        yield _EVENTS[fields.pop("event")](**fields)
+
+
+def _cut_torn_line(path: Path) -> None:
+    if path.exists():
+        whole = path.read_bytes().rpartition(b"\n")
+        os.truncate(path, len(whole[0]) + len(whole[1]))
+
+
+def is_name(study: str) -> bool:
+    """Whether a text can name a study: letters, digits, `.`, `_` and `-`, the first a letter or digit."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", study) is not None
+
+
+class StudyFolder:
+    """One study's folder in the home: `study.yaml`, `events.jsonl`, `checkpoints/`, and the lock on them."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.name = name
+        self.path = home / "studies" / name
+        self.study_file = self.path / "study.yaml"
+        self.events_file = self.path / "events.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a study of this name was ever started here."""
+        return self.study_file.exists()
+
+    def history(self) -> History:
+        """What its log says."""
+        history = History()
+        for event in read_events(self.events_file):
+            history.apply(event)
+        return history
+
+    def lock(self) -> None:
+        """Take the study for this process until it ends; InputError while another one holds it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"study {self.name} is being run by another process") from None
+
+    def write_study(self, text: str) -> None:
+        """Keep the study's description, whole or not at all."""
+        part = self.study_file.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(self.study_file)
+
+
+def folders(home: Path) -> list[StudyFolder]:
+    """The studies of a home, oldest first."""
+    found = sorted((home / "studies").glob("*/study.yaml"), key=lambda p: p.stat().st_mtime)
+    return [StudyFolder(home, path.parent.name) for path in found]

@@ -1,0 +1,45 @@
+"""Where things are: the home, the record, the data folder; reading the user's files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lt_core.value import InputError, read_yaml
+
+CLOSE_SECONDS = 60.0  # for the record to be written at the end
+INTERRUPT_SECONDS = 4.0  # the same at Ctrl-C, which must end within 10 s
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where studies lie, the tracking URI, the data folder; all paths absolute."""
+
+    path: Path
+    tracking_uri: str
+    data: Path
+
+    @classmethod
+    def at(cls, home: Path | None, tracking_uri: str | None) -> "Home":
+        """From the options, or LT_HOME, MLFLOW_TRACKING_URI and LT_DATA, or their defaults."""
+        path = (home or Path(os.environ.get("LT_HOME", "lt-runs"))).expanduser().absolute()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the home {path} cannot be made: {error.strerror}") from None
+        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{path / 'mlflow.db'}"
+        return cls(path, uri, Path(os.environ.get("LT_DATA", path / "data")).expanduser().absolute())
+
+    @property
+    def artifacts(self) -> Path:
+        """Where artifacts lie if no MLflow server keeps them."""
+        return self.path / "artifacts"
+
+
+def load_yaml(path: Path) -> object:
+    """Plain data of a YAML file; InputError names the file, and the line where there is one."""
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except InputError as error:
+        raise InputError(f"{path}, {error}") from None

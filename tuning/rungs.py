@@ -1,0 +1,31 @@
+"""Asynchronous successive halving, fed from the event log: may a trial go on past the rung that it has reached?"""
+
+from search_spaces.study import Rungs
+from tuning.events import History, TrialRecord
+
+
+def stops(rungs: Rungs, history: History, trial: TrialRecord) -> bool:
+    """Whether a trial's last epoch is a rung at which its score is not among the best 1/reduction_factor so far.
+
+    Only trials that reached the same rung before it count, in the order of the log: the answer is the same when the
+    log is read again after a crash. Equal scores go on, and so does the first to arrive.
+    """
+    own = rungs.of(trial.config)
+    if trial.last["epoch"] not in own:
+        return False
+    level = own.index(trial.last["epoch"])
+    arrived = trial.arrivals[-1]
+    earlier = [_score_at(rungs, other, level, arrived) for other in history.of_kind("trial")]
+    rivals = sorted((score for score in earlier if score is not None), reverse=True)
+    if not rivals:
+        return False
+    cutoff = rivals[len(rivals) // rungs.reduction_factor]
+    return trial.last["score"] < cutoff
+
+
+def _score_at(rungs: Rungs, trial: TrialRecord, level: int, before: int) -> float | None:
+    """A trial's score at a rung, None if it did not reach it before a place in the log."""
+    own = rungs.of(trial.config)
+    if level >= len(own) or len(trial.epochs) < own[level]:
+        return None
+    return trial.epochs[own[level] - 1].result["score"] if trial.arrivals[own[level] - 1] < before else None

@@ -1,0 +1,143 @@
+"""What a verb came to -> the terminal or one JSON document, and the exit code."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tuning import report
+from tuning.events import TrialRecord, folders
+from tuning.home import Home
+from tuning.studies import Outcome, state, stored
+
+TOP = 10
+
+
+def study(outcome: Outcome, home: Home, as_json: bool) -> int:
+    """The leaderboard, the confirmed table and its sentences, and what to type next."""
+    if outcome.warning:
+        _say(f"warning: the record lacks the last events: {outcome.warning}; --resume delivers them")
+    if as_json:
+        _print_json(_study_document(outcome, home))
+    else:
+        _print_study(outcome, home)
+    return 130 if outcome.interrupted else 1 if outcome.failed else 0
+
+
+def run(trial: TrialRecord, home: Home, as_json: bool) -> int:
+    """One training's end."""
+    document = {
+        "config_id": trial.config.id,
+        "stop_reason": trial.stop_reason,
+        "score": trial.last["score"],
+        "best_epoch": trial.last["best_epoch"],
+        "epochs": trial.last["epoch"],
+        **(trial.told.test if trial.told else {}),
+    }
+    if as_json:
+        _print_json(document)
+    else:
+        for key, value in document.items():
+            print(f"{key}: {value}")
+        print(f"in MLflow: {_ui_command(home)}")
+    return 0 if trial.stop_reason == "finished" else 1
+
+
+def exported(files: list[Path], as_json: bool) -> int:
+    """Where the files lie."""
+    if as_json:
+        _print_json({"files": [str(path) for path in files]})
+    else:
+        for path in files:
+            print(path)
+        print(f"again: lt-tune train {shlex.quote(str(files[0]))}")
+    return 0
+
+
+def studies(home: Home, as_json: bool) -> int:
+    """The studies of a home with the command that goes on."""
+    found = [
+        {"study": f.name, "state": state(f), "command": _resume_command(f.name, stored(f).space.name, home)}
+        for f in folders(home.path)
+    ]
+    if as_json:
+        _print_json(found)
+    elif not found:
+        print(f"no studies in {home.path}; `lt-tune search demo` makes one")
+    else:
+        for line in found:
+            print(f"{line['study']:<24} {line['state']:<28} {line['command']}")
+    return 0
+
+
+def _print_study(outcome: Outcome, home: Home) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(report.leaderboard(outcome.study, outcome.history, TOP).rich())
+    for trial in outcome.history.of_kind("trial"):
+        if trial.told is not None and trial.told.error:
+            console.print(f"trial {trial.asked.trial} failed: {trial.told.error}", markup=False, highlight=False)
+    groups = report.confirmed(outcome.history)
+    if groups:
+        console.print(report.confirmed_grid(groups).rich())
+        print("\n".join(report.sentences(groups)))
+    if outcome.interrupted:
+        print(f"go on: {_resume_command(outcome.name, outcome.study.space.name, home)}")
+    if outcome.export:
+        print(f"best config: {_short(outcome.export)}  (again: lt-tune train {shlex.quote(_short(outcome.export))})")
+    print(f"compare in MLflow: {_ui_command(home)}")
+
+
+def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
+    groups = report.confirmed(outcome.history)
+    return {
+        "study": outcome.name,
+        "state": "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished",
+        "trials": [_trial_document(t) for t in report.ranked(outcome.history)],
+        "confirmed": [
+            {"config": g.role, "settings": dict(g.settings), "score": g.score, "test_acc": g.test} for g in groups
+        ],
+        "verdicts": report.sentences(groups) if groups else [],
+        "export": str(outcome.export) if outcome.export else None,
+        "tracking_uri": home.tracking_uri,
+        "go_on": _resume_command(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
+    }
+
+
+def _trial_document(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "trial": trial.asked.trial,
+        "settings": trial.asked.settings,
+        "score": trial.last["score"],
+        "best_epoch": trial.last["best_epoch"],
+        "epochs": trial.last["epoch"],
+        "stop_reason": trial.stop_reason,
+        "config_id": trial.config.id,
+    }
+
+
+def _resume_command(name: str, space: str, home: Home) -> str:
+    return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
+
+
+def _ui_command(home: Home) -> str:
+    return f"lt-tune ui{_home_option(home)}"
+
+
+def _home_option(home: Home) -> str:
+    return "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(_short(home.path))}"
+
+
+def _short(path: Path) -> str:
+    """Relative to the working directory where it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, style="yellow", markup=False, highlight=False)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=2))

@@ -1,0 +1,137 @@
+"""One training, recorded like any other; the same command goes on where an interrupted one stopped."""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from lt_core.config import TrainConfig, empty_levels, scaled
+from lt_core.identity import core_id, numerics
+from lt_core.sources import download as fetch
+from lt_core.train import EpochResult, Run
+from lt_core.value import InputError, override, unknown
+from search_spaces import CONFIGS
+from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord
+from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
+from tuning.identity import Identity, params
+from tuning.store import Store
+from tuning.tracking import Recorder, check_answers
+
+CHECKPOINT = "run.pt"
+
+
+def resolve(
+    name: str, changes: Mapping[str, object], seed: int | None, scale: float | None, epochs: int | None
+) -> tuple[TrainConfig, str]:
+    """The config that a shipped name or a file and the changes describe, and the experiment that records it."""
+    config = CONFIGS[name] if name in CONFIGS else _load(Path(name))
+    factor = scale or (epochs / config.epochs if epochs else None)
+    if factor is not None:
+        config = scaled(config, factor)
+    if seed is not None:
+        changes = {**changes, "seed": seed}
+    return override(config, changes), name if name in CONFIGS else "train"
+
+
+def _load(path: Path) -> TrainConfig:
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        raise unknown("config", str(path), CONFIGS)
+    plain = load_yaml(path)
+    try:
+        return TrainConfig.parse(plain)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def train(
+    home: Home, config: TrainConfig, name: str, experiment: str, device: str, threads: int, download: bool
+) -> TrialRecord:
+    """Train to the end, or on to it. KeyboardInterrupt leaves a checkpoint, from which the next call goes on."""
+    console = Console(stderr=True)
+    check_answers(home.tracking_uri)
+    if download:
+        fetch(config.data.name, home.data)
+    for level in empty_levels(config):
+        console.print(f"note: {level} holds no epoch of {config.epochs}", highlight=False)
+    run = Run(config, home.data, _device(device), threads)
+    recorder = Recorder(home.tracking_uri, experiment, home.artifacts, nested=False)
+    training = _Training(home, run, name, recorder)
+    try:
+        for result in training.results():
+            console.print(_line(result, config.epochs), highlight=False, soft_wrap=True)
+    except BaseException:
+        training.interrupted()
+        recorder.close(INTERRUPT_SECONDS)
+        raise
+    recorder.close(CLOSE_SECONDS)
+    if recorder.failure:
+        console.print(f"warning: the record lacks this run: {recorder.failure}", style="yellow", markup=False)
+    return training.trial
+
+
+class _Training:
+    """A run with its event log and its checkpoint, in a folder of one config, data, core, device and thread count."""
+
+    def __init__(self, home: Home, run: Run, name: str, recorder: Recorder) -> None:
+        key = "-".join([run.config.id, run.parts.id, core_id(), run.device.type, str(run.threads)])
+        folder = home.path / "runs" / key
+        self._run, self._store = run, Store(str(folder))
+        saved = self._store.read(CHECKPOINT)
+        if saved is None:
+            (folder / "events.jsonl").unlink(missing_ok=True)
+        else:
+            run.load(io.BytesIO(saved))
+        self._log = EventLog(folder / "events.jsonl", recorder.put)
+        if not self._log.history.trials:
+            self._log.emit(Started("none", f"lt-tune train {name}", {}))
+            tags = {**Identity(home.data).tags(run.config), "lt.role": "none"}
+            self._log.emit(Asked(0, "run", name, {}, run.config.plain(), params(run.config), tags))
+
+    @property
+    def trial(self) -> TrialRecord:
+        """What the log says of it."""
+        return self._log.history.trials[0]
+
+    def results(self) -> Iterator[EpochResult]:
+        """Train to the end; every result is in the log when it is yielded."""
+        for result in self._unlogged():
+            self._log.emit(
+                EpochDone(0, asdict(result), numerics(self._run.config, self._run.device, self._run.threads))
+            )
+            yield result
+        diverged = self._run.history[-1].diverged
+        self._log.emit(Told(0, "diverged" if diverged else "finished", {} if diverged else self._run.test()))
+        self._store.delete(CHECKPOINT)
+
+    def interrupted(self) -> None:
+        """Note that it stopped before its end."""
+        self._log.emit(Ended("interrupted"))
+
+    def _unlogged(self) -> Iterator[EpochResult]:
+        """The results that only the checkpoint holds, then fresh ones, each saved before it is yielded."""
+        yield from self._run.history[len(self.trial.epochs) :]
+        for result in self._run.epochs():
+            stream = io.BytesIO()
+            self._run.save(stream)
+            self._store.write(CHECKPOINT, stream.getvalue())
+            yield result
+
+
+def _device(name: str) -> str:
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ["auto", "cpu", "cuda"])
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch sees no CUDA device here")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _line(result: EpochResult, epochs: int) -> str:
+    val = f"  val acc {result.val['acc']:.4f}  tail {result.val['acc_tail']:.4f}" if result.val else ""
+    score = f"  score {result.score:.4f}" if result.score is not None else ""
+    return (
+        f"epoch {result.epoch:>3}/{epochs}  lr {result.lr:<8.4g} loss {result.train_loss:<9.4g}{val}{score}"
+        f"  {result.seconds:.1f} s"
+    )

@@ -1,0 +1,35 @@
+"""Where a study's checkpoints lie: a local or shared path, or a URI that pyarrow knows (s3://, gs://, ...)."""
+
+import threading
+
+from pyarrow import fs
+
+
+class Store:
+    """Bytes by name in one folder; a write is seen whole or not at all. Raises OSError as the file system does."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._fs, self._root = fs.FileSystem.from_uri(uri) if "://" in uri else (fs.LocalFileSystem(), uri)
+        self._fs.create_dir(self._root, recursive=True)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep bytes under a name, in place of what was there."""
+        part = f"{self._root}/{name}.{threading.get_native_id()}.part"
+        with self._fs.open_output_stream(part) as stream:
+            stream.write(content)
+        self._fs.move(part, f"{self._root}/{name}")
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes under a name, None where there are none."""
+        path = f"{self._root}/{name}"
+        if self._fs.get_file_info(path).type != fs.FileType.File:
+            return None
+        with self._fs.open_input_stream(path) as stream:
+            return stream.read()
+
+    def delete(self, name: str) -> None:
+        """Forget what is under a name, if anything is."""
+        path = f"{self._root}/{name}"
+        if self._fs.get_file_info(path).type == fs.FileType.File:
+            self._fs.delete_file(path)

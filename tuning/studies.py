@@ -1,0 +1,263 @@
+"""Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lt_core.config import empty_levels
+from lt_core.data import load_parts
+from lt_core.sources import download as fetch
+from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
+from search_spaces import SPACES, Space, Study
+from tuning import report
+from tuning.cluster import check_address, check_store, connected
+from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
+from tuning.export import export
+from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
+from tuning.identity import Identity
+from tuning.progress import Progress
+from tuning.search import Session, best_trial, run_study
+from tuning.tracking import Recorder, check_answers
+
+MAY_CHANGE = ("trials", "confirm", "concurrent", "cpus", "gpus")  # when a study goes on
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the command line says of a study beside its space; None and empty mean: as the space or study has it."""
+
+    scale: float | None
+    epochs: int | None
+    overrides: Mapping[str, object]
+    fixed: Mapping[str, Any]
+    ranges: Mapping[str, tuple[float, float]]
+    fields: Mapping[str, Any]
+
+    @property
+    def of_identity(self) -> bool:
+        """Whether any of it makes another study than the space's own."""
+        own = [name for name, value in self.fields.items() if name not in MAY_CHANGE and value is not None]
+        return bool(self.scale or self.epochs or self.overrides or self.fixed or self.ranges or own)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study came to. `warning` says what the record lacks, '' where it has all."""
+
+    name: str
+    study: Study
+    history: History
+    export: Path | None
+    warning: str
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it can go on."""
+        return not is_over(self.history)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a trial of full length."""
+        return not self.interrupted and best_trial(self.history) is None
+
+
+def search(
+    home: Home,
+    space: str,
+    changes: Changes,
+    name: str | None,
+    resume: bool,
+    address: str | None,
+    store: str | None,
+    download: bool,
+) -> Outcome:
+    """Run a study to its end, or on to it. What is wrong with the input is found before anything is written."""
+    console = Console(stderr=True)
+    study = build(space, changes)
+    folder, study = open_study(home, study, name, resume, changes)
+    check_address(address)
+    check_answers(home.tracking_uri)
+    if download:
+        fetch(study.space.base.data.name, home.data)
+    load_parts(study.space.base.data, home.data)
+    for note in notes(study, space):
+        console.print(f"note: {note}", highlight=False, markup=False)
+    with connected(address):
+        return run(home, folder, study, store, console)
+
+
+def build(space: str, changes: Changes) -> Study:
+    """The study that a shipped space, or a YAML file of a space or study, and the changes describe."""
+    study = _load(space)
+    searched = study.space
+    factor = changes.scale or (changes.epochs / searched.base.epochs if changes.epochs else None)
+    if factor is not None:
+        searched = searched.scaled(factor)
+    if changes.overrides:
+        searched = searched.overridden(changes.overrides)
+    if changes.ranges:
+        searched = searched.ranged(changes.ranges)
+    if changes.fixed:
+        searched = searched.fixed(changes.fixed)
+    given = {name: value for name, value in changes.fields.items() if value is not None}
+    return Study.parse({**study.plain(), "space": searched.plain(), **given})
+
+
+def _load(space: str) -> Study:
+    if space in SPACES:
+        return Study(space=SPACES[space])
+    path = Path(space)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        raise unknown("space", space, SPACES)
+    plain = load_yaml(path)
+    try:
+        return Study.parse(plain) if isinstance(plain, dict) and "space" in plain else Study(space=Space.parse(plain))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def open_study(home: Home, study: Study, name: str | None, resume: bool, changes: Changes) -> tuple[StudyFolder, Study]:
+    """The folder to work in, and the study as it will be run. InputError for a name that cannot be used."""
+    if name is not None and not is_name(name):
+        raise InputError(f"--name `{name}` is no study name: use letters, digits, `.`, `_` and `-`")
+    if resume:
+        folder = _to_resume(home, study.space.name, name)
+        study = _continued(folder, study, changes)
+    else:
+        folder = StudyFolder(home.path, name) if name else _fresh(home, study.space.name)
+        if folder.exists:
+            raise InputError(f"study {name} exists in {home.path}: go on with it by --resume, or give another --name")
+    return folder, study
+
+
+def _fresh(home: Home, space: str) -> StudyFolder:
+    taken = {folder.name for folder in folders(home.path)}
+    number = next(n for n in range(1, len(taken) + 2) if f"{space}-{n}" not in taken)
+    return StudyFolder(home.path, f"{space}-{number}")
+
+
+def _to_resume(home: Home, space: str, name: str | None) -> StudyFolder:
+    if name is not None:
+        folder = StudyFolder(home.path, name)
+        if not folder.exists:
+            known = [f.name for f in folders(home.path)]
+            raise InputError(f"there is no study {name} to resume in {home.path}{nearest(name, known)}")
+        return folder
+    for folder in reversed(folders(home.path)):
+        if stored(folder).space.name == space and not is_over(folder.history()):
+            return folder
+    raise InputError(f"there is no unfinished study of {space} in {home.path}")
+
+
+def _continued(folder: StudyFolder, asked: Study, changes: Changes) -> Study:
+    """The stored study with what may change; InputError shows what may not."""
+    kept = stored(folder)
+    given = {name: value for name in MAY_CHANGE if (value := changes.fields.get(name)) is not None}
+    differing = [asked.space.name] if asked.space.name != kept.space.name else []
+    if changes.of_identity:
+        differing = _differences(kept, asked)
+    if differing:
+        raise InputError(
+            f"study {folder.name} was started with another setting of {', '.join(differing)}: use a new --name"
+        )
+    return Study.parse({**kept.plain(), **given})
+
+
+def _differences(kept: Value, asked: Value) -> list[str]:
+    old, new = kept.plain(), asked.plain()
+    known = [path for path in dict.fromkeys([*paths(old), *paths(new)]) if path.split(".")[0] not in MAY_CHANGE]
+    found = [path for path in known if _at(kept, path) != _at(asked, path)]
+    leaves = [p for p in found if not any(other.startswith(f"{p}.") for other in found)]
+    return [f"`{path}` ({_at(kept, path)}, now {_at(asked, path)})" for path in leaves[:5]]
+
+
+def _at(value: Value, path: str) -> object:
+    try:
+        return value_at(value, path)
+    except InputError:
+        return None
+
+
+def stored(folder: StudyFolder) -> Study:
+    """The study kept in a folder."""
+    return Study.load(folder.study_file.read_text(encoding="utf-8"))
+
+
+def is_over(history: History) -> bool:
+    """Whether a study ended by itself."""
+    return history.ended is not None and history.ended.stop_reason == "finished"
+
+
+def state(folder: StudyFolder) -> str:
+    """A study's state in words."""
+    history = folder.history()
+    done = sum(t.told is not None for t in history.of_kind("trial"))
+    how = "finished" if is_over(history) else "unfinished"
+    return f"{how}, {done} of {stored(folder).trials} trials"
+
+
+def notes(study: Study, space: str) -> list[str]:
+    """What a user should know before it starts: what scaling emptied, and that there is no early stopping."""
+    found = [f"{level} holds no epoch of {study.space.base.epochs}" for level in empty_levels(study.space.base)]
+    if space in SPACES:
+        gone = [s for s in SPACES[space].domains if s not in study.space.domains]
+        found += [f"{symbol} is not searched: {study.space.name} has it fixed here" for symbol in gone]
+    if not study.effective_rungs.epochs:
+        found.append("no early stopping: no epoch between the last possible phase switch and the end to compare at")
+    return found
+
+
+def run(home: Home, folder: StudyFolder, study: Study, store: str | None, console: Console) -> Outcome:
+    """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order."""
+    folder.lock()
+    folder.write_study(study.dump())
+    store = store or str(folder.checkpoints)
+    check_store(store)
+    recorder = Recorder(home.tracking_uri, study.space.name, home.artifacts, nested=True)
+    session = _session(home, folder, study, store, recorder)
+    try:
+        with Progress(study, session.history, console):
+            run_study(study, session, Identity(home.data))
+        session.log.emit(_ended(study, session.history))
+    except BaseException as error:
+        session.log.emit(Ended("interrupted"))
+        recorder.close(INTERRUPT_SECONDS)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+    recorder.close(CLOSE_SECONDS)
+    file = None if recorder.failure or not is_over(session.history) else _export(home, folder, session.history)
+    return Outcome(folder.name, study, session.history, file, recorder.failure)
+
+
+def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder: Recorder) -> Session:
+    """The state of the log so far, which the record hears again and counts once."""
+    log = EventLog(folder.events_file, recorder.put)
+    if log.history.started is None:
+        tags = Identity(home.data).tags(study.space.base)
+        log.emit(Started(folder.name, " ".join(["lt-tune", *sys.argv[1:]]), tags))
+    return Session(log, store, home.data)
+
+
+def _ended(study: Study, history: History) -> Ended:
+    """The study's end, with what its page in the record shows."""
+    board = report.leaderboard(study, history)
+    groups = report.confirmed(history)
+    parts = [study.space.about, f"**{board.title}**", board.markdown()]
+    files = {"study.yaml": study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
+    if groups:
+        grid = report.confirmed_grid(groups)
+        parts += [f"**{grid.title}**", grid.markdown(), *report.sentences(groups)]
+        files |= {"confirmed.md": grid.markdown(), "confirmed.csv": grid.csv()}
+    best = best_trial(history)
+    metrics = {"score": best.last["score"]} if best else {}
+    return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)
+
+
+def _export(home: Home, folder: StudyFolder, history: History) -> Path | None:
+    if best_trial(history) is None:
+        return None
+    return export(home.tracking_uri, folder.name, 1, folder.path / "export")[0]

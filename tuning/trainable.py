@@ -1,0 +1,83 @@
+"""A Run of the core under Ray: what Ray's worker processes import, hence without Optuna and MLflow."""
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from lt_core.config import TrainConfig
+from lt_core.identity import numerics
+from lt_core.train import Run
+from tuning.store import Store
+
+THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
+
+
+class Trainable(tune.Trainable):
+    """One epoch a step, checkpointed to the study's store before it is reported.
+
+    An error of the training is reported, not raised: the process lives on for the next trial.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take an assignment; all that can fail is left to the first step."""
+        self._assignment = config
+        self._run: Run | None = None
+        self._reported = config["epochs_done"]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial's assignment in the same process."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train an epoch, or report one that a checkpoint holds and the log does not."""
+        try:
+            report = self._epoch()
+        except Exception as error:  # whatever it is, it is this trial's alone
+            report = {"stop_reason": "failed", "error": f"{type(error).__name__}: {error}"}
+        done = "stop_reason" in report
+        return {"epoch": self._reported, "report": json.dumps(report), "done": done}
+
+    def _epoch(self) -> dict[str, Any]:
+        if self._run is None:
+            self._run = self._start()
+        run = self._run
+        report: dict[str, Any] = {"numerics": numerics(run.config, run.device, run.threads)}
+        if self._reported == run.epoch and not run.finished:
+            run.step()
+            self._save(run)
+        if self._reported < run.epoch:
+            report["result"] = asdict(run.history[self._reported])
+            self._reported += 1
+        if run.finished and self._reported == run.epoch:
+            report |= self._end(run)
+        return report
+
+    def _start(self) -> Run:
+        assignment = self._assignment
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        run = Run(TrainConfig.parse(assignment["config"]), Path(assignment["root"]), device, THREADS)
+        saved = Store(assignment["store"]).read(checkpoint_name(assignment["trial"]))
+        if saved is not None:
+            run.load(io.BytesIO(saved))
+        return run
+
+    def _save(self, run: Run) -> None:
+        stream = io.BytesIO()
+        run.save(stream)
+        Store(self._assignment["store"]).write(checkpoint_name(self._assignment["trial"]), stream.getvalue())
+
+    def _end(self, run: Run) -> dict[str, Any]:
+        if run.history[-1].diverged:
+            return {"stop_reason": "diverged"}
+        return {"stop_reason": "finished", "test": run.test() if self._assignment["test"] else {}}
+
+
+def checkpoint_name(trial: int) -> str:
+    """The name of a trial's checkpoint in the store."""
+    return f"{trial:05d}.pt"
