@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	if "$$p" -c '$(IS_GOOD)' 2>/dev/null; then echo "$$p"; break; fi; done)
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 INPUTS := pyproject.toml constraints.txt .venv/.made
 
 .DEFAULT_GOAL := help
@@ -43,14 +43,15 @@ clean: ## remove .venv, caches and build leftovers; results in lt-runs stay
 	echo "lt-tune needs Python 3.11 or 3.12 with its venv module, and found none that works:" \
 	"install one, or name it with PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv
+	@$(PIP) 'pip>=26' # the pip of an older Python takes twice the time for what follows
 	@touch $@
 
 .venv/.runtime: $(INPUTS)
 	@echo "installing into .venv, a few minutes the first time"
-	@$(PIP) -e .
+	@$(PIP) -c constraints.txt -e .
 	@touch $@
 
 .venv/.dev: $(INPUTS)
 	@echo "installing into .venv, a few minutes the first time"
-	@$(PIP) -e '.[dev]'
+	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch .venv/.runtime $@

@@ -9,6 +9,8 @@ from lt_core.train import EpochResult, Run, fit
 from lt_core.value import InputError, Value, override
 from lt_core.weights import EffectiveNumber, InverseFrequency, NoWeights
 
+__version__ = "0.1.0"
+
 __all__ = [
     "SGD",
     "Cosine",

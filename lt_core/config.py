@@ -16,7 +16,7 @@ from lt_core.data import Data
 from lt_core.losses import CrossEntropy, Loss
 from lt_core.models import Model
 from lt_core.optim import SGD, Step
-from lt_core.value import Value, override, paths, value_at
+from lt_core.value import InputError, Value, override, paths, value_at
 from lt_core.weights import NoWeights, Weights
 
 
@@ -112,6 +112,8 @@ _EPOCHS = re.compile(r"epochs|phases\.\d+\.start|optimizer\.(warmup_epochs|sched
 
 def scaled_epochs(epochs: int, factor: float) -> int:
     """A number of epochs times a factor: half up; 0 stays 0, anything above stays at least 1."""
+    if not 0 < factor < math.inf:
+        raise InputError(f"epochs are scaled by a number above 0, not by {factor:g}")
     exact = round(epochs * factor, 9)  # 45 * 0.7 is 31.499999999999996
     return max(1, math.floor(exact + 0.5)) if epochs else 0
 

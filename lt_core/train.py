@@ -88,15 +88,14 @@ class Run:
         started = time.perf_counter()
         _set_numerics(self.threads)
         number = self.epoch + 1
-        lr = self.config.learning_rate(number)
-        loss = self._train_epoch(number, lr)
+        loss = self._train_epoch(number)
         val, finite = self._accuracies(self._val) if len(self._val) else ({}, True)
         diverged = not (math.isfinite(loss) and finite)
         score, best_epoch = self._score(number, {} if diverged else val)
         if best_epoch == number:
             self._best_model = copy.deepcopy(self.model.state_dict())
         seconds = time.perf_counter() - started
-        result = EpochResult(number, loss, lr, seconds, val, score, best_epoch, diverged)
+        result = EpochResult(number, loss, self.config.learning_rate(number), seconds, val, score, best_epoch, diverged)
         self.history.append(result)
         return result
 
@@ -135,31 +134,33 @@ class Run:
         self._best_model = state["best_model"]
         self.history = [EpochResult(**result) for result in state["history"]]
 
-    def _train_epoch(self, number: int, lr: float) -> float:
-        """The mean training loss of the epoch [a scalar]; one synchronisation with the device."""
+    def train_batches(self, number: int) -> Iterator[tuple[Tensor, int]]:
+        """Train an epoch (from 1) batch by batch: yields each batch's loss, a scalar on the device, and its size."""
         for group in self._optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = self.config.learning_rate(number)
         phase = self.config.phase_at(number)
         weights = self._weights[self.config.phases.index(phase)]
         draws = (_generator(self.config.seed, number, purpose) for purpose in ("order", "augmentation"))
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
         self.model.train()
         for pixels, labels in self._batches.epoch(*draws):
-            outputs = self._forward(pixels)
-            losses = phase.loss(outputs, labels)
+            losses = phase.loss(self._forward(pixels), labels)
             numerator, denominator = reduce(losses, weights[labels], phase.weights.reduction)
             loss = numerator / denominator
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
-            total += loss.detach() * len(labels)
+            yield loss.detach(), len(labels)
+
+    def _train_epoch(self, number: int) -> float:
+        """The mean training loss of an epoch, each batch by its size; one synchronisation with the device."""
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for loss, size in self.train_batches(number):
+            total += loss * size
         return total.item() / len(self.parts.train)
 
     def _forward(self, pixels: Tensor) -> Any:
         """Outputs in float32, whatever precision the network runs in."""
-        x = self._normalise(pixels)
-        if self.config.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
+        x = self._normalise(pixels).contiguous(memory_format=_layout(self.config))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             outputs = self.model(x)
         return type(outputs)(*(tensor.float() for tensor in outputs))
@@ -200,8 +201,11 @@ def _build(config: TrainConfig, device: torch.device) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_key(config.seed, 0, "init"))
         model = config.model.build(source.channels, source.image_size, source.classes)
-    layout = torch.channels_last if config.channels_last else torch.contiguous_format
-    return model.to(device).to(memory_format=layout)
+    return model.to(device).to(memory_format=_layout(config))
+
+
+def _layout(config: TrainConfig) -> torch.memory_format:
+    return torch.channels_last if config.channels_last else torch.contiguous_format
 
 
 def _set_numerics(threads: int) -> None:

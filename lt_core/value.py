@@ -111,7 +111,7 @@ def _parent(data: dict[str, Any], path: str) -> tuple[Any, str]:
 def _key(node: Any, part: str) -> int | str | None:
     """A path's part as a key that a container has; None where it has not."""
     if isinstance(node, list):
-        return int(part) if part.isdigit() and int(part) < len(node) else None
+        return int(part) if part.isdecimal() and int(part) < len(node) else None
     return part if isinstance(node, dict) and part in node else None
 
 

@@ -5,7 +5,7 @@ Bounds are inclusive and checked where they are declared. Not here: Ray's or Opt
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Field, model_validator
 
@@ -35,7 +35,7 @@ class Float(Value):
 
     def patch(self, setting: Setting) -> Patch:
         """The change of the base config that a value means; InputError outside the domain."""
-        if isinstance(setting, str | bool) or not self.low <= setting <= self.high:
+        if not _is_number(setting) or not self.low <= setting <= self.high:
             raise InputError(f"{setting!r} is not a number in [{self.low:g}, {self.high:g}]")
         return {self.path: float(setting)}
 
@@ -68,7 +68,7 @@ class Int(Value):
 
     def patch(self, setting: Setting) -> Patch:
         """The change of the base config that a value means; InputError outside the domain."""
-        if isinstance(setting, str | bool) or int(setting) != setting or not self.low <= setting <= self.high:
+        if not _is_number(setting) or not self.low <= setting <= self.high or int(setting) != setting:
             raise InputError(f"{setting!r} is not a whole number in [{self.low}, {self.high}]")
         return {self.path: int(setting)}
 
@@ -82,7 +82,7 @@ class Int(Value):
 
     def ranged(self, low: float, high: float) -> "Int":
         """The same between other bounds."""
-        if low != int(low) or high != int(high):
+        if not (float(low).is_integer() and float(high).is_integer()):
             raise InputError(f"[{low:g}, {high:g}] must have whole numbers as its ends")
         return Int.parse({**self.plain(), "low": int(low), "high": int(high)})
 
@@ -105,9 +105,9 @@ class Choice(Value):
 
     def patch(self, setting: Setting) -> Patch:
         """The change of the base config that a label means; InputError for an unknown one."""
-        if setting not in self.labels:
+        if not isinstance(setting, str) or setting not in self.labels:
             raise unknown("label", str(setting), self.labels)
-        return self.labels[str(setting)]
+        return self.labels[setting]
 
     def setting_of(self, base: TrainConfig) -> Setting:
         """The label that leaves the base config as it is."""
@@ -126,6 +126,7 @@ class Choice(Value):
 
 
 Domain = Annotated[Float | Int | Choice, Field(discriminator="kind")]
+Symbol = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]  # typed as T1=80 on the command line, a param's name in MLflow
 
 
 class Space(Value):
@@ -134,7 +135,7 @@ class Space(Value):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     about: str = ""
     base: TrainConfig
-    domains: Annotated[dict[str, Domain], Field(min_length=1)]
+    domains: Annotated[dict[Symbol, Domain], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _domains_fit(self) -> "Space":
@@ -243,9 +244,13 @@ def _check_bounds(low: float, high: float, above: float, log: bool) -> None:
         raise ValueError(f"low must be above 0 on a log scale, but is {low:g}")
 
 
+def _is_number(found: object) -> TypeGuard[float]:
+    return isinstance(found, int | float) and not isinstance(found, bool)
+
+
 def _number(base: TrainConfig, path: str) -> float | int:
     found = value_at(base, path)
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if not _is_number(found):
         raise InputError(f"`{path}` is {found!r}, not a number: search it with a choice")
     return found
 
@@ -260,12 +265,17 @@ def _overlap(a: str, b: str) -> bool:
 
 def _scaled(domain: Float | Int | Choice, factor: float) -> Float | Int | Choice | None:
     if isinstance(domain, Choice):
-        return Choice(labels={label: _scaled_patch(patch, factor) for label, patch in domain.labels.items()})
+        return Choice(labels={label: _scaled_node("", patch, factor) for label, patch in domain.labels.items()})
     if not isinstance(domain, Int) or not is_epochs(domain.path):
         return domain
     low, high = scaled_epochs(domain.low, factor), scaled_epochs(domain.high, factor)
     return domain.model_copy(update={"low": low, "high": high}) if low < high else None
 
 
-def _scaled_patch(patch: Patch, factor: float) -> Patch:
-    return {path: scaled_epochs(new, factor) if is_epochs(path) else new for path, new in patch.items()}
+def _scaled_node(path: str, node: Any, factor: float) -> Any:
+    """A patch's new value or subtree, its epochs scaled at any depth."""
+    if isinstance(node, dict):
+        return {key: _scaled_node(f"{path}.{key}".lstrip("."), child, factor) for key, child in node.items()}
+    if isinstance(node, list):
+        return [_scaled_node(f"{path}.{i}", child, factor) for i, child in enumerate(node)]
+    return scaled_epochs(node, factor) if is_epochs(path) else node

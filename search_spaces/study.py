@@ -57,10 +57,12 @@ class Study(Value):
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> "Study":
-        if self.space.base.data.val_per_class == 0:
+        if any(config.data.val_per_class == 0 for config in _extremes(self.space)):
             raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
         for point in self.first:
             self.space.point(point)
+        if self.trials <= len(self.first):
+            raise ValueError(f"trials is {self.trials}; the paper's setting and `first` are {1 + len(self.first)}")
         if self.rungs is not None and self.rungs.since == "start":
             self._check_rungs(self.rungs)
         return self
@@ -87,9 +89,13 @@ class Study(Value):
 
 def last_switch(space: Space) -> int:
     """The last epoch after which a trial of this space may still change phase."""
+    return max(min(phase.start, config.epochs - 1) for config in _extremes(space) for phase in config.phases)
+
+
+def _extremes(space: Space) -> list[TrainConfig]:
+    """The base config, and those with one domain at one of its ends."""
     ends = [{symbol: end} for symbol, domain in space.domains.items() for end in domain.ends()]
-    configs = [space.base, *(space.config(end) for end in ends)]
-    return max(min(phase.start, config.epochs - 1) for config in configs for phase in config.phases)
+    return [space.base, *(space.config(end) for end in ends)]
 
 
 def _default_rungs(space: Space) -> tuple[int, ...]:

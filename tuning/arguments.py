@@ -11,9 +11,12 @@ def assignments(option: str, texts: Iterable[str] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
-        if not equals or not name:
+        if not equals or not name.strip():
             raise InputError(f"{option} `{text}` must have the form NAME=VALUE")
-        found[name.strip()] = read_yaml(value)
+        try:
+            found[name.strip()] = read_yaml(value)
+        except InputError as error:
+            raise InputError(f"{option} `{text}`: {error}") from None
     return found
 
 
@@ -42,6 +45,6 @@ def rungs(text: str | None) -> dict[str, Any] | None:
     since, colon, epochs = text.rpartition(":")
     if text == "none":
         return {"epochs": []}
-    if not all(part.strip().isdigit() for part in epochs.split(",")) or since not in ("", "phase"):
+    if not all(part.strip().isdecimal() for part in epochs.split(",")) or since + colon not in ("", "phase:"):
         raise InputError(f"--rungs `{text}` must be none, epochs such as 20,40, or phase:20,40")
     return {"epochs": [int(part) for part in epochs.split(",")], "since": "switch" if colon else "start"}

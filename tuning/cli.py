@@ -180,11 +180,26 @@ def ui(
     return server.serve(Home.at(home, tracking_uri), port, browser)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
+) -> int:
+    """Run a verb and its options as a job on a Ray cluster: lt-tune submit search SPACE ..."""
+    _quiet()
+    from tuning import jobs
+
+    job = jobs.submit(address, context.args)
+    typer.echo(f"{job}\nfollow it: ray job logs --follow --address {address} {job}")
+    return 0
+
+
 def _quiet() -> None:
     """Keep Ray's and MLflow's boxes, banners and telemetry away; before they are imported, which is when they look."""
     settings = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_AIR_NEW_OUTPUT": "0",
@@ -196,3 +211,7 @@ def _quiet() -> None:
     }
     for key, value in settings.items():
         os.environ.setdefault(key, value)
+
+
+if __name__ == "__main__":
+    main()

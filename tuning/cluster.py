@@ -2,20 +2,23 @@
 
 import contextlib
 import logging
-import os
 import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import ray
+from ray._private.grpc_utils import init_grpc_channel
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+import lt_core
+import search_spaces
+import tuning
 from lt_core.value import InputError
 from search_spaces.study import Study
 
 ANSWER_SECONDS = 8
-PACKAGES = ("lt_core", "search_spaces", "tuning")
 
 
 @contextlib.contextmanager
@@ -25,13 +28,12 @@ def connected(address: str | None) -> Iterator[None]:
     InputError where the cluster cannot be used. `check_address` says earlier, and faster, whether it answers.
     """
     root = Path(__file__).parents[1]
-    shipped = {"py_modules": [str(root / name) for name in PACKAGES], "excludes": ["**/__pycache__"]}
     try:
         # Ray puts the present working directory first on its workers' path; a user's may hold a folder `tuning`.
         with contextlib.chdir(root):
             ray.init(
                 address=address or "local",
-                runtime_env=shipped if address else None,
+                runtime_env=shipped_packages() if address else None,
                 include_dashboard=False if address is None else None,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
@@ -45,15 +47,29 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def slots(study: Study) -> int:
-    """How many trials run at a time: as asked, or as many as the cluster holds now. InputError if none fits."""
+def shipped_packages() -> dict[str, list[str]]:
+    """Ray's runtime environment that takes our packages to nodes which have only their dependencies."""
+    folders = [str(Path(package.__file__).parent) for package in (lt_core, search_spaces, tuning) if package.__file__]
+    return {"py_modules": folders, "excludes": ["**/__pycache__"]}
+
+
+def check_fits(study: Study) -> None:
+    """InputError where a trial needs more than this machine has; a cluster may grow, so it is not asked."""
     total = ray.cluster_resources()
-    need = {"CPU": study.cpus, "GPU": gpus_per_trial(study)}
-    for name, amount in need.items():
-        if amount > total.get(name, 0) and not _grows():
-            raise InputError(f"a trial needs {amount:g} {name}, but the cluster has {total.get(name, 0):g}")
-    fits = min(int(total.get(name, 0) / amount) for name, amount in need.items() if amount)
+    for name, amount in _needs(study).items():
+        if amount > total.get(name, 0):
+            raise InputError(f"a trial needs {amount:g} {name}, but this machine has {total.get(name, 0):g}")
+
+
+def slots(study: Study) -> int:
+    """How many trials run at a time: as asked, or as many as the cluster holds now."""
+    total = ray.cluster_resources()
+    fits = min(int(total.get(name, 0) / amount) for name, amount in _needs(study).items() if amount)
     return study.concurrent or max(1, fits)
+
+
+def _needs(study: Study) -> dict[str, float]:
+    return {"CPU": study.cpus, "GPU": gpus_per_trial(study)}
 
 
 def gpus_per_trial(study: Study) -> float:
@@ -89,11 +105,6 @@ def _reads(path: str, node_id: str) -> bool:
     return ray.get(readable.options(scheduling_strategy=there).remote(), timeout=60)
 
 
-def _grows() -> bool:
-    """Whether an autoscaler may add nodes: then what does not fit now may fit later."""
-    return os.environ.get("RAY_CLUSTER_GROWS") == "1" or any("autoscal" in str(n) for n in ray.nodes())
-
-
 def check_address(address: str | None) -> None:
     """InputError within 10 s where an address is not one to connect to, or nothing answers there."""
     if address is None:
@@ -106,9 +117,16 @@ def check_address(address: str | None) -> None:
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         raise InputError(f"--address `{address}` is not an address: give `auto` or HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"no Ray cluster answers at `{address}`: {error}") from None
+    channel = init_grpc_channel(address)
+    try:
+        grpc.channel_ready_future(channel).result(ANSWER_SECONDS)  # ray.init would wait for ever
+    except grpc.FutureTimeoutError:
+        raise InputError(f"what answers at `{address}` is not a Ray cluster") from None
+    finally:
+        channel.close()

@@ -9,6 +9,7 @@ import os
 import re
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -162,14 +163,19 @@ class EventLog:
             self.history.apply(event)
             if not isinstance(event, Ended):
                 listener(event)
-        self._file = path.open("ab")
+        self._path, self._torn = path, False
 
     def emit(self, event: Event) -> None:
         """Write an event, wait until it is on the disk, fold it in and pass it on."""
         line = json.dumps({"event": type(event).__name__, **asdict(event)}, separators=(",", ":"))
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._torn:  # the disk was full
+            _cut_torn_line(self._path)
+        self._torn = True
+        with self._path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._torn = False
         self.history.apply(event)
         self._listener(event)
 
@@ -217,11 +223,12 @@ class StudyFolder:
         return history
 
     def lock(self) -> None:
-        """Take the study for this process until it ends; InputError while another one holds it."""
+        """Take the study for as long as this object and its process live; InputError while another one has it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("w")
+        file = (self.path / "lock").open("w")
+        weakref.finalize(self, file.close)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"study {self.name} is being run by another process") from None
 

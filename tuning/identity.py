@@ -3,9 +3,9 @@
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
+from lt_core import __version__
 from lt_core.config import TrainConfig
 from lt_core.data import load_parts
 from lt_core.identity import core_id
@@ -26,7 +26,7 @@ class Identity:
             "lt.core_id": core_id(),
             "lt.numerics": "none",
             "lt.seed": str(config.seed),
-            "lt.version": version("lt-tune"),
+            "lt.version": __version__,
             **_git_commit(),
         }
 

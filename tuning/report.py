@@ -170,15 +170,16 @@ def sentences(groups: Sequence[Confirmed]) -> list[str]:
             said.append(f"{_noun(lead)} against {_noun(other)}: undecided, fewer than two seeds finished.")
             continue
         said.append(
-            f"{_noun(lead)} is {_verdict(difference)} {_noun(other)} on the test set: "
-            f"{_points(difference.mean)} points, 95 % interval [{_points(difference.low)}, "
-            f"{_points(difference.high)}], {difference.n} paired seeds."
+            f"{_claim(difference, _noun(lead), _noun(other))}: {_points(difference.mean)} points of test accuracy, "
+            f"95 % interval [{_points(difference.low)}, {_points(difference.high)}], {difference.n} paired seeds."
         )
     return [sentence[0].upper() + sentence[1:] for sentence in said]
 
 
-def _verdict(difference: Difference) -> str:
-    return {"better": "better than", "not better": "not better than"}.get(difference.verdict, "undecided against")
+def _claim(difference: Difference, lead: str, other: str) -> str:
+    if difference.verdict == "undecided":
+        return f"undecided whether {lead} is better than {other}"
+    return f"{lead} is {difference.verdict} than {other}"
 
 
 def _noun(group: Confirmed) -> str:

@@ -14,7 +14,7 @@ from lt_core.sources import download as fetch
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
 from tuning import report
-from tuning.cluster import check_address, check_store, connected
+from tuning.cluster import check_address, check_fits, check_store, connected
 from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
@@ -87,6 +87,8 @@ def search(
     for note in notes(study, space):
         console.print(f"note: {note}", highlight=False, markup=False)
     with connected(address):
+        if address is None:
+            check_fits(study)
         return run(home, folder, study, store, console)
 
 

@@ -48,13 +48,13 @@ class Trainable(tune.Trainable):
             self._run = self._start()
         run = self._run
         report: dict[str, Any] = {"numerics": numerics(run.config, run.device, run.threads)}
-        if self._reported == run.epoch and not run.finished:
+        if run.epoch <= self._reported and not run.finished:  # below it: the checkpoint was lost, its epochs come again
             run.step()
             self._save(run)
         if self._reported < run.epoch:
             report["result"] = asdict(run.history[self._reported])
             self._reported += 1
-        if run.finished and self._reported == run.epoch:
+        if run.finished and self._reported >= run.epoch:
             report |= self._end(run)
         return report
 
