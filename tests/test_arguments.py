@@ -1,0 +1,109 @@
+import pytest
+
+from lt_core import InputError
+from search_spaces import SPACES, Rungs
+from tuning.arguments import assignments, points, ranges, rungs
+
+
+def sentence(call: object, *arguments: object) -> str:
+    with pytest.raises(InputError) as caught:
+        call(*arguments)  # type: ignore[operator]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_values_are_read_as_yaml():
+    texts = ["a=1", "b=1e-3", "c=x", "d=[1, 2]", "e={kind: focal}", "f=", "g=true", "h='1'", "i.j.0=2.0"]
+    assert assignments("--set", texts) == {
+        "a": 1,
+        "b": 1e-3,
+        "c": "x",
+        "d": [1, 2],
+        "e": {"kind": "focal"},
+        "f": None,
+        "g": True,
+        "h": "1",
+        "i.j.0": 2.0,
+    }
+
+
+def test_only_the_first_equals_sign_divides():
+    assert assignments("--set", ["a=b=c"]) == {"a": "b=c"}
+
+
+def test_spaces_around_a_name_do_not_count():
+    assert assignments("--fix", [" T1 = 80"]) == {"T1": 80}
+
+
+@pytest.mark.parametrize("call", [lambda texts: assignments("--set", texts), ranges])
+def test_nothing_typed_is_nothing(call):
+    assert call(None) == call([]) == {}
+
+
+def test_no_point_typed_is_no_field_of_the_study():
+    assert points(None) is None and points([]) is None
+
+
+@pytest.mark.parametrize("text", ["a", "", "=3", " =3"])
+def test_what_is_no_assignment_is_refused_as_typed(text):
+    assert sentence(assignments, "--fix", [text]) == f"--fix `{text}` must have the form NAME=VALUE"
+
+
+@pytest.mark.parametrize("text", ["a=[1", "a={b", "a=b: c: d", "a=\x07"])
+def test_a_value_that_is_no_yaml_is_refused_as_typed(text):
+    assert sentence(assignments, "--set", [text]).startswith(f"--set `{text}`")
+
+
+def test_each_try_is_one_point():
+    assert points(["T1=80,alpha=5e2", "T1=0"]) == [{"T1": 80, "alpha": 500.0}, {"T1": 0}]
+
+
+@pytest.mark.parametrize("text", ["T1=80,", ",T1=80", "T1=80,,alpha=1", "80"])
+def test_a_try_with_a_hole_is_refused(text):
+    assert "must have the form NAME=VALUE" in sentence(points, [text])
+
+
+def test_a_range_is_two_numbers():
+    assert ranges(["alpha=100..1e4", "T1=0..160", "x=.5...75", "y=-1..1."]) == {
+        "alpha": (100.0, 1e4),
+        "T1": (0.0, 160.0),
+        "x": (0.5, 0.75),
+        "y": (-1.0, 1.0),
+    }
+
+
+@pytest.mark.parametrize("text", ["alpha=100", "alpha=..", "alpha=1..", "alpha=..1", "alpha=a..b", "alpha=1..2..3"])
+def test_what_is_no_range_is_refused_as_typed(text):
+    assert sentence(ranges, [text]) == f"--range `{text}` must have the form alpha=LOW..HIGH"
+
+
+@pytest.mark.parametrize("text", ["alpha=1..inf", "T1=0..inf", "alpha=nan..1", "T1=nan..9", "T1=-inf..9"])
+def test_a_range_without_an_end_is_refused_by_the_space(text):
+    found = ranges([text])
+    assert sentence(SPACES["demo"].ranged, found).startswith(next(iter(found)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("none", Rungs(epochs=())),
+        ("20", Rungs(epochs=(20,))),
+        ("20,40", Rungs(epochs=(20, 40))),
+        ("20, 40", Rungs(epochs=(20, 40))),
+        ("phase:20,40", Rungs(epochs=(20, 40), since="switch")),
+    ],
+)
+def test_rungs_are_typed_as_none_epochs_or_epochs_of_the_phase(text, expected):
+    assert Rungs.parse(rungs(text)) == expected
+
+
+def test_no_rungs_typed_leave_the_study_s():
+    assert rungs(None) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20,", "20;40", "phase:", "phase", "phases:20", ":20", "-20", "2.5", "²", "a:b:20"]
+)
+def test_what_are_no_rungs_is_refused_as_typed(text):
+    said = sentence(rungs, text)
+    assert said.startswith(f"--rungs `{text}` must be none, epochs such as 20,40, or phase:20,40")

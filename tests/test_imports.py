@@ -1,0 +1,61 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import lt_core
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "lt_core": {"lt_core"},
+    "search_spaces": {"lt_core", "search_spaces"},
+    "tuning": {"lt_core", "search_spaces", "tuning"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of all modules that a file imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).partition(".")[0])
+    return found
+
+
+def test_core_and_spaces_pull_in_no_service():
+    code = (
+        "import sys, lt_core, search_spaces, pkgutil, importlib\n"
+        "for package in (lt_core, search_spaces):\n"
+        "    for module in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "print(sorted({'ray', 'optuna', 'mlflow', 'tuning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_one_way(package):
+    ours = set(MAY_IMPORT)
+    wrong = {
+        path.relative_to(ROOT).as_posix(): bad
+        for path in (ROOT / package).rglob("*.py")
+        if (bad := (imported(path) & ours) - MAY_IMPORT[package])
+    }
+    assert wrong == {}
+
+
+def test_the_walk_sees_imports_inside_functions():
+    assert {"lt_core", "sklearn", "torch"} <= imported(ROOT / "lt_core" / "sources.py")
+
+
+def test_all_is_sorted_and_names_everything_public():
+    public = {n for n, v in vars(lt_core).items() if not n.startswith("_") and not isinstance(v, ModuleType)}
+    assert set(lt_core.__all__) == public
+    by_case = sorted(public, key=lambda name: (not name.isupper(), not name[0].isupper(), name))  # as ruff sorts
+    assert lt_core.__all__ == by_case

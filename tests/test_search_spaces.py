@@ -1,0 +1,139 @@
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from lt_core import TrainConfig, scaled
+from lt_core.config import canonical, empty_levels
+from lt_core.data import load_parts
+from search_spaces import CONFIGS, SPACES, Space, Study
+from search_spaces.study import last_switch
+
+IDS = {  # they are in people's records: a change here means that old runs are not found any more
+    "demo": ("6c6618d61bff", "a6ac38b6567e"),
+    "demo-ce": ("8f3ba147f4e1", "56e92b776c21"),
+    "ib2021-cifar10": ("9a4548fc1d79", "f564f5e1dd2f"),
+    "ce-cifar10": ("5100992f131d", "46d05dab52dd"),
+}
+
+each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+each_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+
+
+# --- configs ----------------------------------------------------------------------------------------
+
+
+def test_ids_are_stable():
+    assert {name: (config.id, config.recipe_id) for name, config in CONFIGS.items()} == IDS
+
+
+def test_ids_do_not_depend_on_the_process():
+    code = "from search_spaces import CONFIGS; print({n: (c.id, c.recipe_id) for n, c in CONFIGS.items()})"
+    root = Path(__file__).parent.parent
+    environment = {"PYTHONHASHSEED": "7", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == str(IDS), done.stderr
+
+
+@each_config
+def test_a_config_loads_back_from_yaml(config):
+    again = TrainConfig.load(config.dump())
+    assert again == config and again.id == config.id
+
+
+@each_config
+def test_every_phase_and_learning_rate_level_of_a_config_holds_an_epoch(config):
+    assert len(canonical(config).phases) == len(config.phases)
+    assert empty_levels(config) == []
+
+
+@each_config
+def test_a_config_can_be_searched_and_starts_with_seed_0(config):
+    assert config.data.val_per_class > 0 and config.seed == 0
+
+
+def test_the_control_differs_from_its_method_in_the_phases_only():
+    for method, control in (("demo", "demo-ce"), ("ib2021-cifar10", "ce-cifar10")):
+        assert CONFIGS[control].method == "CE" and CONFIGS[method].method == "IB"
+        assert CONFIGS[control].model_copy(update={"phases": CONFIGS[method].phases}) == CONFIGS[method]
+
+
+def test_ib_is_the_official_code_s_recipe():
+    config = CONFIGS["ib2021-cifar10"]
+    first, second = config.phases
+    assert (first.loss.symbol, first.weights.symbol, first.lr_scale) == ("CE", "", 1.0)
+    assert (second.start, second.loss.symbol, second.weights.symbol) == (100, "IB", "IFW")
+    assert second.loss.plain() == {
+        "kind": "influence_balanced",
+        "alpha": 1000.0,
+        "epsilon": 1e-3,
+        "detach_weight": False,
+    }
+    assert (config.epochs, config.batch_size, config.data.imbalance, config.model.kind) == (200, 128, 100, "resnet32")
+    rates = [config.learning_rate(epoch) for epoch in (1, 5, 100, 101, 161, 181)]
+    assert rates == pytest.approx([0.02, 0.1, 0.1, 1e-3, 1e-5, 1e-7])
+
+
+# --- spaces -----------------------------------------------------------------------------------------
+
+
+def test_a_space_goes_by_its_name():
+    assert {space.name: space for space in SPACES.values()} == SPACES
+    assert all(space.about for space in SPACES.values())
+
+
+@each_space
+def test_a_space_and_its_study_load_back_from_yaml(space):
+    assert Space.load(space.dump()) == space
+    study = Study(space=space)
+    assert Study.load(study.dump()) == study
+
+
+@each_space
+def test_the_paper_s_setting_is_trial_0(space):
+    assert Study(space=space).points == [space.paper]
+    assert space.config(space.paper) == space.base
+    assert space.base == CONFIGS[space.name]
+
+
+@each_space
+def test_every_corner_of_a_space_can_be_trained(space):
+    corners = product(*(domain.ends() for domain in space.domains.values()))
+    configs = [space.config(dict(zip(space.domains, corner, strict=True))) for corner in corners]
+    assert len({config.id for config in configs}) == len(configs)
+    for config in configs:
+        switch = canonical(config).phases[-1].start
+        assert switch < config.epochs and config.phase_at(config.epochs).loss.symbol == "IB"
+
+
+@each_space
+def test_two_rungs_fit_between_the_last_switch_and_the_end(space):
+    rungs = Study(space=space).effective_rungs.epochs
+    assert len(rungs) == 2
+    assert last_switch(space) < rungs[0] < rungs[1] < space.base.epochs
+
+
+@each_space
+@pytest.mark.parametrize("epochs", [1, 2, 8, 40])
+def test_a_space_can_be_shortened(space, epochs):
+    factor = epochs / space.base.epochs
+    short = space.scaled(factor)
+    assert short.base.epochs == epochs and short.base == scaled(space.base, factor)
+    Study(space=short)
+    assert set(short.domains) >= {"epsilon", "alpha"}
+
+
+@each_space
+def test_ib_s_symbols_are_searched_on_the_scales_of_the_paper(space):
+    assert list(space.domains) == ["T1", "epsilon", "alpha"]
+    epsilon, alpha = (space.domains[symbol].plain() for symbol in ("epsilon", "alpha"))
+    assert (epsilon["low"], epsilon["high"], epsilon["log"]) == (1e-8, 1e-1, True)
+    assert (alpha["low"], alpha["high"], alpha["log"]) == (10.0, 1e5, True)
+
+
+def test_the_demo_s_data_is_embedded_and_long_tailed():
+    parts = load_parts(SPACES["demo"].base.data)
+    assert max(parts.class_counts) / min(parts.class_counts) == pytest.approx(20)
+    assert len(parts.val) == 300
