@@ -212,6 +212,7 @@ def _set_numerics(threads: int) -> None:
     """What the bits depend on; set before each use, because other runs share the process."""
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
     torch.backends.cudnn.benchmark = False
 
 

@@ -5,12 +5,15 @@ Bounds are inclusive and checked where they are declared. Not here: Ray's or Opt
 
 import math
 from collections.abc import Mapping
+from itertools import islice, product
 from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Field, model_validator
 
 from lt_core.config import TrainConfig, is_epochs, scaled, scaled_epochs
 from lt_core.value import InputError, Value, override, unknown, value_at
+
+MOST_CORNERS = 1024
 
 Setting = float | int | str
 """A value of a domain: a number, or the label of a `Choice`."""
@@ -147,7 +150,18 @@ class Space(Value):
                     override(self.base, domain.patch(end))
             except InputError as error:
                 raise ValueError(f"{symbol}: {error}") from None
+        self._check_corners()
         return self
+
+    def _check_corners(self) -> None:
+        """Domains that fit one by one may not fit together: try all combinations of their ends."""
+        ends = [[(symbol, end) for end in domain.ends()] for symbol, domain in self.domains.items()]
+        for corner in islice(product(*ends), MOST_CORNERS):
+            try:
+                override(self.base, self._patch(dict(corner)))
+            except InputError as error:
+                point = ", ".join(f"{symbol}={end}" for symbol, end in corner)
+                raise ValueError(f"the domains do not fit together: at {point}, {error}") from None
 
     def _check_overlap(self) -> None:
         owners: dict[str, str] = {}
@@ -210,6 +224,11 @@ class Space(Value):
             raise InputError(f"--scale {factor:g} leaves nothing to search")
         return self._with(scaled(self.base, factor), left)
 
+    def scaled_point(self, point: Mapping[str, Setting], factor: float) -> dict[str, Setting]:
+        """A point of this space as one of the scaled space, without the domains that shrink to a point."""
+        kept = {symbol: s for symbol, s in point.items() if _scaled(self._domain(symbol), factor) is not None}
+        return {symbol: _scaled_setting(self._domain(symbol), s, factor) for symbol, s in kept.items()}
+
     def _patch(self, settings: Mapping[str, Setting]) -> Patch:
         patch: Patch = {}
         for symbol, setting in settings.items():
@@ -270,6 +289,11 @@ def _scaled(domain: Float | Int | Choice, factor: float) -> Float | Int | Choice
         return domain
     low, high = scaled_epochs(domain.low, factor), scaled_epochs(domain.high, factor)
     return domain.model_copy(update={"low": low, "high": high}) if low < high else None
+
+
+def _scaled_setting(domain: Float | Int | Choice, setting: Setting, factor: float) -> Setting:
+    whole = isinstance(domain, Int) and is_epochs(domain.path)
+    return scaled_epochs(int(setting), factor) if whole else setting
 
 
 def _scaled_node(path: str, node: Any, factor: float) -> Any:

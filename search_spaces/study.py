@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lt_core.config import TrainConfig, canonical
+from lt_core.config import TrainConfig, canonical, scaled_epochs
 from lt_core.value import Value
 from search_spaces.space import Setting, Space
 
@@ -66,6 +66,15 @@ class Study(Value):
         if self.rungs is not None and self.rungs.since == "start":
             self._check_rungs(self.rungs)
         return self
+
+    def scaled(self, factor: float) -> "Study":
+        """The study with all that is measured in epochs scaled: the space, the rungs, the points tried first."""
+        space = self.space.scaled(factor)
+        plain = {**self.plain(), "space": space.plain()}
+        if self.rungs is not None:
+            plain["rungs"]["epochs"] = sorted({scaled_epochs(epoch, factor) for epoch in self.rungs.epochs})
+        plain["first"] = [self.space.scaled_point(point, factor) for point in self.first]
+        return Study.parse(plain)
 
     def _check_rungs(self, rungs: Rungs) -> None:
         switch, end = last_switch(self.space), self.space.base.epochs

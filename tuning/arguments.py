@@ -20,6 +20,13 @@ def assignments(option: str, texts: Iterable[str] | None) -> dict[str, Any]:
     return found
 
 
+def scale_factor(scale: float | None, epochs: int | None, own: int) -> float | None:
+    """What --scale, or --epochs for a config of `own` epochs, multiplies epochs by; None where neither is given."""
+    if scale is not None and epochs is not None:
+        raise InputError("--scale and --epochs say the same: give one of them")
+    return scale if epochs is None else epochs / own
+
+
 def points(texts: Iterable[str] | None) -> list[dict[str, Any]] | None:
     """`T1=80,alpha=500` texts as points of a space."""
     return [assignments("--try", text.split(",")) for text in texts] if texts else None

@@ -3,13 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Search, ablate and compare long-tail losses on a laptop or a GPU cluster.",
@@ -34,20 +32,24 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)
-    except ValueError as error:
-        from lt_core.value import InputError  # imports torch, which `--help` must not wait for
-
-        if not isinstance(error, InputError):
-            raise
-        typer.secho(f"error: {error}", fg="red", err=True)
-        return 2
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("interrupted", err=True)
+        return int(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
         return 130
+    except Exception as error:
+        mistake = _mistake(error)
+        if not mistake:
+            raise
+        typer.secho(f"error: {mistake}", fg="red", err=True)
+        return 2
+
+
+def _mistake(error: Any) -> str:
+    """What is wrong with the user's input, '' where an error is about something else."""
+    if hasattr(error, "format_message"):  # of typer's parser, or click's with an older typer
+        return " ".join(error.format_message().split())
+    from lt_core.value import InputError  # imports torch, which `--help` must not wait for
+
+    return str(error) if isinstance(error, InputError) else ""
 
 
 @app.command()
@@ -147,7 +149,10 @@ def export(
 
 @app.command("show")
 def show_(
-    name: Annotated[str | None, typer.Argument(help="A config or space.")] = None, as_json: JsonOption = False
+    name: Annotated[str | None, typer.Argument(help="A config or space.")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """List configs, spaces, datasets and losses, or resolve one of them; trains nothing."""
     from tuning import catalogue
@@ -200,6 +205,7 @@ def _quiet() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_AIR_NEW_OUTPUT": "0",

@@ -2,14 +2,18 @@
 
 import contextlib
 import logging
+import os
 import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import ray
 from ray._private.grpc_utils import init_grpc_channel
+from ray._private.utils import read_ray_address
+from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import lt_core
@@ -17,6 +21,7 @@ import search_spaces
 import tuning
 from lt_core.value import InputError
 from search_spaces.study import Study
+from tuning.store import Store
 
 ANSWER_SECONDS = 8
 
@@ -78,31 +83,37 @@ def gpus_per_trial(study: Study) -> float:
 
 
 def check_store(store: str) -> None:
-    """Refuse a local path as checkpoint store where another node cannot read what this one writes there."""
+    """InputError where a checkpoint store cannot be written here, or another node cannot read what was written."""
     others = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != ray.get_runtime_context().get_node_id()]
-    if "://" in store or not others:
-        return
-    probe = Path(store) / f"probe-{secrets.token_hex(4)}"
-    probe.parent.mkdir(parents=True, exist_ok=True)
-    probe.write_text("readable")
+    name = f"probe-{secrets.token_hex(4)}"
+    try:
+        Store(store).write(name, b"readable")
+    except (OSError, ValueError) as error:  # pyarrow's are of both kinds
+        raise InputError(f"the checkpoint store {store} cannot be written: {str(error).splitlines()[0]}") from None
     try:
         for node in others:
-            if not _reads(str(probe), node["NodeID"]):
+            if not _reads(store, name, node["NodeID"]):
                 raise InputError(
                     f"the checkpoint store {store} is not readable on node {node['NodeManagerAddress']}: "
                     "give --store a folder that all nodes share, or a URI such as s3://bucket/folder"
                 )
     finally:
-        probe.unlink()
+        Store(store).delete(name)
 
 
-def _reads(path: str, node_id: str) -> bool:
+def _reads(store: str, name: str, node_id: str) -> bool:
     @ray.remote(num_cpus=0)
     def readable() -> bool:
-        return Path(path).exists()
+        try:
+            return Store(store).read(name) is not None
+        except (OSError, ValueError):
+            return False
 
     there = NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
-    return ray.get(readable.options(scheduling_strategy=there).remote(), timeout=60)
+    try:
+        return ray.get(readable.options(scheduling_strategy=there).remote(), timeout=60)
+    except GetTimeoutError:
+        return False
 
 
 def check_address(address: str | None) -> None:
@@ -115,7 +126,9 @@ def check_address(address: str | None) -> None:
             "run it on the cluster with `lt-tune submit search ...`"
         )
     if address == "auto":
-        return
+        address = os.environ.get("RAY_ADDRESS") or read_ray_address()
+    if address is None:
+        raise InputError("--address auto: no Ray cluster runs on this machine")
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise InputError(f"--address `{address}` is not an address: give `auto` or HOST:PORT")
@@ -123,7 +136,7 @@ def check_address(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"no Ray cluster answers at `{address}`: {error}") from None
-    channel = init_grpc_channel(address)
+    channel: Any = init_grpc_channel(address)
     try:
         grpc.channel_ready_future(channel).result(ANSWER_SECONDS)  # ray.init would wait for ever
     except grpc.FutureTimeoutError:

@@ -9,12 +9,11 @@ import os
 import re
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from lt_core.config import TrainConfig
 from lt_core.value import InputError
@@ -30,11 +29,15 @@ def now() -> int:
 
 @dataclass(frozen=True)
 class Started:
-    """The log's first line: an identity that no other study has, whatever its name, and what was asked."""
+    """The log's first line: an identity that no other study has, whatever its name, and what was asked.
+
+    `store` is where its checkpoints lie, '' where that is the study's folder.
+    """
 
     study: str
     command: str
     tags: dict[str, str]
+    store: str = ""
     study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     time: int = field(default_factory=now)
 
@@ -200,6 +203,17 @@ def is_name(study: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", study) is not None
 
 
+def lock(folder: Path, what: str) -> IO[str]:
+    """Take a folder for this process until the file given back is closed; InputError while another one holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{what} is being run by another process") from None
+    return held
+
+
 class StudyFolder:
     """One study's folder in the home: `study.yaml`, `events.jsonl`, `checkpoints/`, and the lock on them."""
 
@@ -223,14 +237,8 @@ class StudyFolder:
         return history
 
     def lock(self) -> None:
-        """Take the study for as long as this object and its process live; InputError while another one has it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        file = (self.path / "lock").open("w")
-        weakref.finalize(self, file.close)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"study {self.name} is being run by another process") from None
+        """Take the study for this process until it ends; InputError while another one holds it."""
+        self._lock = lock(self.path, f"study {self.name}")
 
     def write_study(self, text: str) -> None:
         """Keep the study's description, whole or not at all."""

@@ -4,7 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 from lt_core.value import InputError
-from tuning.tracking import RecordedRun, finished_trials
+from tuning.tracking import RecordedRun, check_answers, finished_trials
 
 
 def export(tracking_uri: str, study: str, top: int, out: Path) -> list[Path]:
@@ -12,11 +12,15 @@ def export(tracking_uri: str, study: str, top: int, out: Path) -> list[Path]:
 
     InputError where the record has no such study, or none of its trials reached its full length.
     """
+    check_answers(tracking_uri)
     best = list(islice(finished_trials(tracking_uri, study), top))
     if not best:
         raise InputError(f"study {study} has no trial of full length to export yet")
-    out.mkdir(parents=True, exist_ok=True)
-    return [_write(study, rank, run, out) for rank, run in enumerate(best, 1)]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return [_write(study, rank, run, out) for rank, run in enumerate(best, 1)]
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
 
 
 def _write(study: str, rank: int, run: RecordedRun, out: Path) -> Path:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from lt_core import __version__
-from lt_core.config import TrainConfig
+from lt_core.config import TrainConfig, canonical
 from lt_core.data import load_parts
 from lt_core.identity import core_id
 
@@ -29,6 +29,14 @@ class Identity:
             "lt.version": __version__,
             **_git_commit(),
         }
+
+
+def method_params(config: TrainConfig) -> dict[str, object]:
+    """T1 and the hyperparameters of the last phase's loss and weights, of a run without a space to name them."""
+    last = canonical(config).phases[-1]
+    fields = {**last.weights.plain(), **last.loss.plain()}
+    own = {name: value for name, value in fields.items() if name not in ("kind", "reduction")}
+    return {"T1": last.start, "weights": last.weights.kind, "lr": config.optimizer.lr, **own}
 
 
 def params(config: TrainConfig) -> dict[str, object]:

@@ -9,6 +9,8 @@ from ray.job_submission import JobSubmissionClient
 from lt_core.value import InputError
 from tuning.cluster import shipped_packages
 
+VERBS = ("search", "train")
+
 
 def submit(address: str, arguments: Sequence[str]) -> str:
     """Start `lt-tune ARGUMENTS` on the head of a cluster, against that cluster; gives the job's id.
@@ -16,7 +18,10 @@ def submit(address: str, arguments: Sequence[str]) -> str:
     `address` is the cluster's dashboard, http://HEAD:8265. InputError where none answers.
     """
     logging.getLogger("ray").setLevel(logging.WARNING)
-    command = shlex.join(["python", "-m", "tuning.cli", *arguments, "--address", "auto"])
+    if not arguments or arguments[0] not in VERBS:
+        raise InputError(f"submit takes one of {', '.join(VERBS)} and its options, not `{' '.join(arguments[:1])}`")
+    there = ["--address", "auto"] if arguments[0] == "search" else []
+    command = shlex.join(["python", "-m", "tuning.cli", *arguments, *there])
     # The job connects with a runtime environment of its own, which equals this one.
     environment = {**shipped_packages(), "env_vars": {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}}
     try:

@@ -59,6 +59,11 @@ def ranked(history: History) -> list[TrialRecord]:
     return best_first + [t for t in trials if t.stop_reason != "finished"]
 
 
+def best_trial(history: History) -> TrialRecord | None:
+    """The finished trial of the best score, the first of them where several have it."""
+    return next((t for t in ranked(history) if t.stop_reason == "finished"), None)
+
+
 def leaderboard(study: Study, history: History, top: int | None = None) -> Grid:
     """Trials by score; only those that reached their full length are ranked."""
     trials = ranked(history)
@@ -113,10 +118,14 @@ class Difference:
 
 
 def confirmed(history: History) -> list[Confirmed]:
-    """The confirming runs that finished, by role, in the order in which the roles were asked for."""
+    """The confirming runs that finished, by role, best first. Of a study that was extended, those of its last best."""
     runs = history.of_kind("confirm")
-    roles = dict.fromkeys(t.asked.role for t in runs)
-    return [_confirmed(role, [t for t in runs if t.asked.role == role]) for role in roles]
+    last = {t.asked.role: t.config.recipe_id for t in runs}
+    found = {role: [t for t in runs if t.asked.role == role and t.config.recipe_id == last[role]] for role in last}
+    best = best_trial(history)
+    if best is not None and best.config.recipe_id != last.get("best"):
+        found.pop("best", None)
+    return [_confirmed(role, found[role]) for role in ("best", "paper", "CE") if role in found]
 
 
 def _confirmed(role: str, runs: Sequence[TrialRecord]) -> Confirmed:

@@ -24,8 +24,9 @@ def stops(rungs: Rungs, history: History, trial: TrialRecord) -> bool:
 
 
 def _score_at(rungs: Rungs, trial: TrialRecord, level: int, before: int) -> float | None:
-    """A trial's score at a rung, None if it did not reach it before a place in the log."""
+    """A trial's score at a rung, None if it did not reach it before a place in the log, or is a copy of another."""
     own = rungs.of(trial.config)
-    if level >= len(own) or len(trial.epochs) < own[level]:
+    copied = trial.told is not None and trial.told.reused_from is not None
+    if copied or level >= len(own) or len(trial.epochs) < own[level]:
         return None
     return trial.epochs[own[level] - 1].result["score"] if trial.arrivals[own[level] - 1] < before else None

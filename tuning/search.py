@@ -9,7 +9,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from search_spaces.study import Study
 from tuning.cluster import gpus_per_trial, slots
 from tuning.events import Asked, EpochDone, EventLog, History, Kind, Told, TrialRecord
 from tuning.identity import Identity, params
+from tuning.report import best_trial
 from tuning.rungs import stops
 from tuning.store import Store
 from tuning.suggest import Adviser, RaySearcher
@@ -106,12 +107,6 @@ class ConfirmStage:
         return False
 
 
-def best_trial(history: History) -> TrialRecord | None:
-    """The finished trial of the best score, the first of them where several have it."""
-    finished = [t for t in history.of_kind("trial") if t.stop_reason == "finished"]
-    return max(finished, key=lambda t: (t.last["score"], -t.asked.trial), default=None)
-
-
 def _confirmations(study: Study, history: History) -> Iterator[tuple[str, dict[str, Any], TrainConfig]]:
     """Role, settings and config of each training that confirms; a best trial that is the paper's is not repeated."""
     paper = study.space.config(study.space.paper)
@@ -169,7 +164,8 @@ class Session:
 class Driver:
     """One stage of a study while Ray runs it: hands out assignments, takes reports, decides who stops."""
 
-    def __init__(self, session: Session, stage: Stage) -> None:
+    def __init__(self, session: Session, stage: Stage, device: str) -> None:
+        self._device = device
         self._session, self._stage, self._history = session, stage, session.history
         self._store = Store(session.store)
         self._backlog = [t.asked.trial for t in self._history.of_kind(stage.kind) if t.told is None]
@@ -239,7 +235,7 @@ class Driver:
 
     def _twin(self, trial: TrialRecord) -> TrialRecord | None:
         earlier = (t for t in self._history.of_kind(trial.asked.kind) if t.asked.trial < trial.asked.trial)
-        return next((t for t in earlier if t.config.id == trial.config.id), None)
+        return next((t for t in earlier if t.config.id == trial.config.id and t.stop_reason != "failed"), None)
 
     def _reuse(self, trial: TrialRecord, twin: TrialRecord) -> None:
         number = trial.asked.trial
@@ -254,7 +250,8 @@ class Driver:
         self._session.log.emit(event)
         trial = self._history.trials[event.trial]
         self._stage.told(trial)
-        self._store.delete(checkpoint_name(event.trial))
+        with suppress(OSError):  # a checkpoint that is left over harms nobody
+            self._store.delete(checkpoint_name(event.trial))
         for number in self._waiting.pop(event.trial, []):
             self._reuse(self._history.trials[number], trial)
 
@@ -266,6 +263,7 @@ class Driver:
             "store": self._session.store,
             "root": str(self._session.root),
             "test": trial.asked.kind != "trial",
+            "device": self._device,
         }
 
 
@@ -308,9 +306,10 @@ def run_study(study: Study, session: Session, identity: Identity) -> None:
 
 
 def _run_stage(stage: Stage, study: Study, session: Session) -> None:
-    driver = Driver(session, stage)
+    gpus = gpus_per_trial(study)
+    driver = Driver(session, stage, device="cuda" if gpus else "cpu")
     scratch = tempfile.mkdtemp(prefix="lt-tune-")
-    resources = {"cpu": study.cpus, "gpu": gpus_per_trial(study)}
+    resources = {"cpu": study.cpus, "gpu": gpus}
     tuner = tune.Tuner(
         tune.with_resources(Trainable, resources),
         tune_config=tune.TuneConfig(

@@ -25,17 +25,31 @@ def serve(home: Home, port: int, browser: bool) -> int:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port} is taken: give another")
-    process = subprocess.Popen([sys.executable, *server_arguments(home.tracking_uri, home.artifacts, port)])
+    log = home.path / "mlflow-server.log"
+    arguments = server_arguments(home.tracking_uri, home.artifacts, port)
+    process = subprocess.Popen([sys.executable, *arguments], stdout=log.open("wb"), stderr=subprocess.STDOUT)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait(process, address)
+        typer.echo("starting the MLflow server", err=True)
+        if not _answers(process, address):
+            typer.echo(f"error: the MLflow server did not start; {log} says why", err=True)
+            return 1
         _announce(address, browser)
         return process.wait()
     except KeyboardInterrupt:
         return 0
     finally:
-        process.terminate()
-        process.wait(10)
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to end, which takes uvicorn a while when pages are open, and make it."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _announce(address: str, browser: bool) -> int:
@@ -45,13 +59,13 @@ def _announce(address: str, browser: bool) -> int:
     return 0
 
 
-def _wait(process: subprocess.Popen[bytes], address: str) -> None:
-    for _ in range(START_SECONDS * 5):
-        if process.poll() is not None:
-            raise RuntimeError(f"the MLflow server ended with exit code {process.returncode}")
+def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
+    """Wait until the server answers; False where it ended, or took too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             urllib.request.urlopen(f"{address}/health", timeout=1).close()
-            return
+            return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise RuntimeError(f"the MLflow server did not answer at {address} within {START_SECONDS} s")
+    return False

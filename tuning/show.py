@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
+from search_spaces import SPACES
 from tuning import report
-from tuning.events import TrialRecord, folders
+from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.studies import Outcome, state, stored
 
@@ -19,7 +20,8 @@ TOP = 10
 def study(outcome: Outcome, home: Home, as_json: bool) -> int:
     """The leaderboard, the confirmed table and its sentences, and what to type next."""
     if outcome.warning:
-        _say(f"warning: the record lacks the last events: {outcome.warning}; --resume delivers them")
+        again = _resume_command(outcome.name, outcome.study.space.name, home)
+        _say(f"warning: the record is not complete: {outcome.warning}; this delivers what it lacks: {again}")
     if as_json:
         _print_json(_study_document(outcome, home))
     else:
@@ -119,6 +121,8 @@ def _trial_document(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _resume_command(name: str, space: str, home: Home) -> str:
+    if space not in SPACES:  # it came from a file, which may have changed since
+        space = shlex.quote(_short(StudyFolder(home.path, name).study_file))
     return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
 
 
@@ -127,7 +131,10 @@ def _ui_command(home: Home) -> str:
 
 
 def _home_option(home: Home) -> str:
-    return "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(_short(home.path))}"
+    """The options that find this home and its record again."""
+    elsewhere = "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(_short(home.path))}"
+    own_record = Home.at(home.path, None).tracking_uri == home.tracking_uri
+    return elsewhere + ("" if own_record else f" --tracking-uri {shlex.quote(home.tracking_uri)}")
 
 
 def _short(path: Path) -> str:

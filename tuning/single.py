@@ -1,6 +1,7 @@
 """One training, recorded like any other; the same command goes on where an interrupted one stopped."""
 
 import io
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +15,10 @@ from lt_core.sources import download as fetch
 from lt_core.train import EpochResult, Run
 from lt_core.value import InputError, override, unknown
 from search_spaces import CONFIGS
-from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord
+from tuning.arguments import scale_factor
+from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
-from tuning.identity import Identity, params
+from tuning.identity import Identity, method_params, params
 from tuning.store import Store
 from tuning.tracking import Recorder, check_answers
 
@@ -28,7 +30,7 @@ def resolve(
 ) -> tuple[TrainConfig, str]:
     """The config that a shipped name or a file and the changes describe, and the experiment that records it."""
     config = CONFIGS[name] if name in CONFIGS else _load(Path(name))
-    factor = scale or (epochs / config.epochs if epochs else None)
+    factor = scale_factor(scale, epochs, config.epochs)
     if factor is not None:
         config = scaled(config, factor)
     if seed is not None:
@@ -59,11 +61,12 @@ def train(
     run = Run(config, home.data, _device(device), threads)
     recorder = Recorder(home.tracking_uri, experiment, home.artifacts, nested=False)
     training = _Training(home, run, name, recorder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for result in training.results():
             console.print(_line(result, config.epochs), highlight=False, soft_wrap=True)
-    except BaseException:
-        training.interrupted()
+    except BaseException as error:
+        training.stopped(error)
         recorder.close(INTERRUPT_SECONDS)
         raise
     recorder.close(CLOSE_SECONDS)
@@ -79,16 +82,19 @@ class _Training:
         key = "-".join([run.config.id, run.parts.id, core_id(), run.device.type, str(run.threads)])
         folder = home.path / "runs" / key
         self._run, self._store = run, Store(str(folder))
+        self._lock = lock(folder, f"config {run.config.id}")
+        events = folder / "events.jsonl"
+        if any(isinstance(event, Told) for event in read_events(events)):
+            events.unlink()  # it ended: this is another run
         saved = self._store.read(CHECKPOINT)
-        if saved is None:
-            (folder / "events.jsonl").unlink(missing_ok=True)
-        else:
+        if saved is not None:
             run.load(io.BytesIO(saved))
-        self._log = EventLog(folder / "events.jsonl", recorder.put)
+        self._log = EventLog(events, recorder.put)
         if not self._log.history.trials:
             self._log.emit(Started("none", f"lt-tune train {name}", {}))
             tags = {**Identity(home.data).tags(run.config), "lt.role": "none"}
-            self._log.emit(Asked(0, "run", name, {}, run.config.plain(), params(run.config), tags))
+            given = {**method_params(run.config), **params(run.config)}
+            self._log.emit(Asked(0, "run", name, {}, run.config.plain(), given, tags))
 
     @property
     def trial(self) -> TrialRecord:
@@ -98,6 +104,8 @@ class _Training:
     def results(self) -> Iterator[EpochResult]:
         """Train to the end; every result is in the log when it is yielded."""
         for result in self._unlogged():
+            if result.epoch <= len(self.trial.epochs):
+                continue  # its checkpoint was lost; the log has it
             self._log.emit(
                 EpochDone(0, asdict(result), numerics(self._run.config, self._run.device, self._run.threads))
             )
@@ -106,9 +114,12 @@ class _Training:
         self._log.emit(Told(0, "diverged" if diverged else "finished", {} if diverged else self._run.test()))
         self._store.delete(CHECKPOINT)
 
-    def interrupted(self) -> None:
-        """Note that it stopped before its end."""
-        self._log.emit(Ended("interrupted"))
+    def stopped(self, error: BaseException) -> None:
+        """Note that it stopped before its end: interrupted by the user, or failed."""
+        if isinstance(error, KeyboardInterrupt):
+            self._log.emit(Ended("interrupted"))
+        else:
+            self._log.emit(Told(0, "failed", error=f"{type(error).__name__}: {error}"))
 
     def _unlogged(self) -> Iterator[EpochResult]:
         """The results that only the checkpoint holds, then fresh ones, each saved before it is yielded."""

@@ -1,5 +1,6 @@
 """Where a study's checkpoints lie: a local or shared path, or a URI that pyarrow knows (s3://, gs://, ...)."""
 
+import os
 import threading
 
 from pyarrow import fs
@@ -18,6 +19,9 @@ class Store:
         part = f"{self._root}/{name}.{threading.get_native_id()}.part"
         with self._fs.open_output_stream(part) as stream:
             stream.write(content)
+        if isinstance(self._fs, fs.LocalFileSystem):
+            with open(part, "rb") as written:
+                os.fsync(written.fileno())
         self._fs.move(part, f"{self._root}/{name}")
 
     def read(self, name: str) -> bytes | None:

@@ -9,18 +9,21 @@ from typing import Any
 from rich.console import Console
 
 from lt_core.config import empty_levels
-from lt_core.data import load_parts
+from lt_core.data import Data, load_parts
+from lt_core.identity import core_id
 from lt_core.sources import download as fetch
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
 from tuning import report
+from tuning.arguments import scale_factor
 from tuning.cluster import check_address, check_fits, check_store, connected
 from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity
 from tuning.progress import Progress
-from tuning.search import Session, best_trial, run_study
+from tuning.report import best_trial
+from tuning.search import Session, run_study
 from tuning.tracking import Recorder, check_answers
 
 MAY_CHANGE = ("trials", "confirm", "concurrent", "cpus", "gpus")  # when a study goes on
@@ -81,24 +84,31 @@ def search(
     folder, study = open_study(home, study, name, resume, changes)
     check_address(address)
     check_answers(home.tracking_uri)
-    if download:
-        fetch(study.space.base.data.name, home.data)
-    load_parts(study.space.base.data, home.data)
+    for data in _data_of(study.space):
+        if download:
+            fetch(data.name, home.data)
+        load_parts(data, home.data)
     for note in notes(study, space):
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     with connected(address):
         if address is None:
             check_fits(study)
         return run(home, folder, study, store, console)
 
 
+def _data_of(space: Space) -> list[Data]:
+    """The data that trials of a space may train on, whichever label they have."""
+    ends = [{symbol: end} for symbol, domain in space.domains.items() for end in domain.ends()]
+    return list(dict.fromkeys([space.base.data, *(space.config(end).data for end in ends)]))
+
+
 def build(space: str, changes: Changes) -> Study:
     """The study that a shipped space, or a YAML file of a space or study, and the changes describe."""
     study = _load(space)
-    searched = study.space
-    factor = changes.scale or (changes.epochs / searched.base.epochs if changes.epochs else None)
+    factor = scale_factor(changes.scale, changes.epochs, study.space.base.epochs)
     if factor is not None:
-        searched = searched.scaled(factor)
+        study = study.scaled(factor)
+    searched = study.space
     if changes.overrides:
         searched = searched.overridden(changes.overrides)
     if changes.ranges:
@@ -215,33 +225,39 @@ def notes(study: Study, space: str) -> list[str]:
 
 def run(home: Home, folder: StudyFolder, study: Study, store: str | None, console: Console) -> Outcome:
     """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order."""
+    started = folder.history().started
+    store = store or (started.store if started else "")
+    if store and "://" not in store:
+        store = str(Path(store).expanduser().absolute())
+    check_store(store or str(home.path))
     folder.lock()
     folder.write_study(study.dump())
-    store = store or str(folder.checkpoints)
-    check_store(store)
     recorder = Recorder(home.tracking_uri, study.space.name, home.artifacts, nested=True)
     session = _session(home, folder, study, store, recorder)
     try:
         with Progress(study, session.history, console):
             run_study(study, session, Identity(home.data))
         session.log.emit(_ended(study, session.history))
-    except BaseException as error:
+    except KeyboardInterrupt:
+        session.log.emit(Ended("interrupted"))
+    except BaseException:
         session.log.emit(Ended("interrupted"))
         recorder.close(INTERRUPT_SECONDS)
-        if not isinstance(error, KeyboardInterrupt):
-            raise
-    recorder.close(CLOSE_SECONDS)
+        raise
+    recorder.close(CLOSE_SECONDS if is_over(session.history) else INTERRUPT_SECONDS)
     file = None if recorder.failure or not is_over(session.history) else _export(home, folder, session.history)
     return Outcome(folder.name, study, session.history, file, recorder.failure)
 
 
 def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder: Recorder) -> Session:
-    """The state of the log so far, which the record hears again and counts once."""
+    """The state of the log so far, which the record hears again and counts once. A store of '' is the folder's."""
     log = EventLog(folder.events_file, recorder.put)
+    if log.history.started is not None and log.history.started.tags["lt.core_id"] != core_id():
+        raise InputError(f"study {folder.name} was started with another lt_core: use a new --name")
     if log.history.started is None:
         tags = Identity(home.data).tags(study.space.base)
-        log.emit(Started(folder.name, " ".join(["lt-tune", *sys.argv[1:]]), tags))
-    return Session(log, store, home.data)
+        log.emit(Started(folder.name, " ".join(["lt-tune", *sys.argv[1:]]), tags, store))
+    return Session(log, store or str(folder.checkpoints), home.data)
 
 
 def _ended(study: Study, history: History) -> Ended:

@@ -31,7 +31,7 @@ class Adviser:
         self._asked: dict[int, int] = {}  # trial number -> Optuna's id
         for trial in trials:
             self._optuna.add_trial(self._frozen(trial))
-            self._asked[trial.asked.trial] = self._optuna.trials[-1]._trial_id
+            self._asked[trial.asked.trial] = self._optuna.get_trials(deepcopy=False)[-1]._trial_id
 
     def ask(self, number: int) -> dict[str, Setting]:
         """The point of the next trial, which will be known by this number."""

@@ -5,9 +5,11 @@ keep the event's own time, and MLflow counts a point once: to deliver a log agai
 """
 
 import contextlib
+import getpass
 import os
 import queue
 import re
+import tempfile
 import threading
 import time
 from collections import deque
@@ -16,9 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
-from mlflow.artifacts import load_text
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 
 from lt_core.config import TrainConfig
 from lt_core.value import InputError
@@ -36,9 +36,10 @@ class Recorder:
         self._uri, self._experiment, self._artifacts, self._nested = uri, experiment, artifacts, nested
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._writer: _Writer | None = None
+        self._closed = threading.Event()
+        self.failure = ""
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
         self._thread.start()
-        self.failure = ""
 
     def put(self, event: Event) -> None:
         """Take an event; it is written soon."""
@@ -46,6 +47,7 @@ class Recorder:
 
     def close(self, seconds: float) -> None:
         """Wait until all is written, but no longer than this; `failure` then says what could not be delivered."""
+        self._closed.set()
         self._queue.put(None)
         self._thread.join(seconds)
         if self._thread.is_alive():
@@ -55,12 +57,14 @@ class Recorder:
         last = False
         while not last:
             batch, last = self._next_batch()
-            delay = 0.5
+            delay, last_try = 0.5, False
             while not self._deliver(batch):
-                if last or self._closing():
+                if last_try:
                     return
-                time.sleep(delay)
+                last_try = self._closed.wait(delay)
                 delay = min(2 * delay, 10.0)
+        if self.failure:  # of the artifacts: they are tried once more
+            self._deliver(deque())
 
     def _next_batch(self) -> tuple[deque[Event], bool]:
         """All events that arrive within a moment of the first, and whether they are the last."""
@@ -72,22 +76,15 @@ class Recorder:
                 found.append(self._queue.get_nowait())
         return deque(event for event in found if event is not None), None in found
 
-    def _closing(self) -> bool:
-        with contextlib.suppress(queue.Empty):
-            event = self._queue.get_nowait()
-            self._queue.put(event)
-            return event is None
-        return False
-
     def _deliver(self, batch: deque[Event]) -> bool:
         try:
             if self._writer is None:
                 self._writer = _Writer(self._uri, self._experiment, self._artifacts, nested=self._nested)
             self._writer.write(batch)
         except Exception as error:  # whatever a server does, the search goes on; the event log has it all
-            self.failure = _without_secrets(str(error).splitlines()[0])
+            self.failure = _reason(error)
             return False
-        self.failure = ""
+        self.failure = self._writer.failure
         return True
 
 
@@ -110,16 +107,35 @@ class _Writer:
         self._nested = nested
         self._parent: str | None = None
         self._study_tags: dict[str, str] = {}
-        self._known: dict[str, str] = {}  # trial number -> run id, of an earlier start
+        self._known: dict[str, Run] = {}  # by trial number, those that the record has
         self._runs: dict[int, _OpenRun] = {}
+        self._failed = False
+        self._texts: list[tuple[str, str, str]] = []  # run id, file name, content: not yet written
+        self.failure = ""
 
     def write(self, batch: deque[Event]) -> None:
         """Write a batch and empty it; after a failure, what is left of it may be given again."""
+        if self._failed and self._study_tags:  # what seemed to fail may have been done
+            self._known = self._runs_of_the_study()
+        self._failed = True
         while batch:
             self._take(batch[0])
             batch.popleft()
         for run in self._runs.values():
             self._flush(run)
+        self._failed = False
+        self._write_texts()
+
+    def _write_texts(self) -> None:
+        """Write the artifacts; where their store cannot be reached, the rest of the record goes on without them."""
+        self.failure = ""
+        try:
+            while self._texts:
+                run_id, name, text = self._texts[0]
+                self._client.log_text(run_id, text, name)
+                self._texts.pop(0)
+        except Exception as error:
+            self.failure = f"artifacts: {_reason(error)}"
 
     def _take(self, event: Event) -> None:
         match event:
@@ -136,40 +152,44 @@ class _Writer:
 
     def _start_study(self, event: Started) -> None:
         self._study_tags = {"lt.study": event.study, "lt.study_id": event.study_id}
-        ours = f"tags.`lt.study_id` = '{event.study_id}'"
-        found = self._client.search_runs([self._experiment_id], ours, max_results=50_000)
-        self._known = {r.data.tags["lt.trial"]: r.info.run_id for r in found}
+        self._known = self._runs_of_the_study()
         if not self._nested:
             return
-        self._parent = self._known.get("none") or self._create(
-            event.study,
-            event.time,
-            {**event.tags, **self._study_tags, "lt.kind": "study", "lt.trial": "none"},
-        )
-        self._client.set_tag(self._parent, "lt.stop_reason", "running")
-        self._client.update_run(self._parent, "RUNNING")
+        tags = {**event.tags, **self._study_tags, "lt.kind": "study", "lt.trial": "none"}
+        run = self._known.get("none") or self._create(event.study, event.time, tags)
+        self._parent = run.info.run_id
+        self._reopen(run.info.run_id)
+
+    def _runs_of_the_study(self) -> dict[str, Run]:
+        ours = f"tags.`lt.study_id` = '{self._study_tags['lt.study_id']}'"
+        found = self._client.search_runs([self._experiment_id], ours, max_results=50_000)
+        return {run.data.tags["lt.trial"]: run for run in found}
+
+    def _reopen(self, run_id: str) -> None:
+        self._client.set_tag(run_id, "lt.stop_reason", "running")
+        self._client.update_run(run_id, "RUNNING")
 
     def _start_run(self, event: Asked) -> None:
         if event.trial in self._runs:
             return
         tags = {**event.tags, **self._study_tags, "lt.kind": event.kind, "lt.trial": str(event.trial)}
-        run_id = self._known.get(str(event.trial))
-        if run_id is None:
+        run = self._known.get(str(event.trial))
+        if run is None:
             name = event.role if event.kind == "run" else f"{event.kind} {event.trial} {event.role}".strip()
-            run_id = self._create(name, event.time, {**tags, "lt.stop_reason": "running"})
+            run = self._create(name, event.time, {**tags, "lt.stop_reason": "running"})
+        elif run.info.status == "KILLED":
+            self._reopen(run.info.run_id)
+        self._texts.append((run.info.run_id, "config.yaml", TrainConfig.parse(event.config).dump()))
+        if not run.data.params:
             params = [Param(key, str(value)) for key, value in event.params.items()]
-            self._client.log_batch(run_id, params=params)
-            self._client.log_text(run_id, TrainConfig.parse(event.config).dump(), "config.yaml")
-        else:
-            self._client.update_run(run_id, "RUNNING")
-        self._runs[event.trial] = _OpenRun(run_id)
+            self._client.log_batch(run.info.run_id, params=params)
+        self._runs[event.trial] = _OpenRun(run.info.run_id)
 
-    def _create(self, name: str, time_ms: int, tags: dict[str, str]) -> str:
+    def _create(self, name: str, time_ms: int, tags: dict[str, str]) -> Run:
         if self._parent is not None:
             tags = {**tags, "mlflow.parentRunId": self._parent}
-        source = {"mlflow.user": os.environ.get("USER", "unknown"), "mlflow.source.name": "lt-tune"}
-        run = self._client.create_run(self._experiment_id, time_ms, {**tags, **source}, name)
-        return run.info.run_id
+        source = {"mlflow.user": _user(), "mlflow.source.name": "lt-tune"}
+        return self._client.create_run(self._experiment_id, time_ms, {**tags, **source}, name)
 
     def _add_epoch(self, run: _OpenRun, event: EpochDone) -> None:
         result = event.result
@@ -205,8 +225,7 @@ class _Writer:
                 self._client.set_terminated(run.run_id, STATUS.get(event.stop_reason, "FINISHED"), event.time)
         if self._parent is None:
             return
-        for name, text in event.artifacts.items():
-            self._client.log_text(self._parent, text, name)
+        self._texts += [(self._parent, name, text) for name, text in event.artifacts.items()]
         for key, value in event.metrics.items():
             self._client.log_metric(self._parent, key, value, event.time, 0)
         self._client.set_tag(self._parent, "mlflow.note.content", event.note)
@@ -219,6 +238,13 @@ class _Writer:
         if run.tags:
             self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in run.tags.items()])
         run.metrics, run.tags = [], {}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
 
 
 def _end_values(epochs: list[EpochDone], event: Told) -> dict[str, float]:
@@ -261,14 +287,7 @@ def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
     ours = f"tags.`lt.study_id` = '{study_id}' and tags.`lt.kind` = 'trial' and tags.`lt.stop_reason` = 'finished'"
     runs = client.search_runs(experiments, ours, max_results=50_000)
     for run in sorted(runs, key=lambda r: (-r.data.metrics["score"], int(r.data.tags["lt.trial"]))):
-        yield _recorded(run)
-
-
-def study_page(uri: str, study: str) -> str:
-    """The path of a study's page in the MLflow UI. InputError where the record has no such study."""
-    client = mlflow.MlflowClient(uri)
-    run = _newest_study(client, [e.experiment_id for e in client.search_experiments()], study)
-    return f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        yield _recorded(client, run)
 
 
 def _newest_study(client: mlflow.MlflowClient, experiments: list[str], study: str) -> Run:
@@ -279,8 +298,9 @@ def _newest_study(client: mlflow.MlflowClient, experiments: list[str], study: st
     return found[0]
 
 
-def _recorded(run: Run) -> RecordedRun:
-    text = load_text(f"{run.info.artifact_uri}/config.yaml")
+def _recorded(client: mlflow.MlflowClient, run: Run) -> RecordedRun:
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(client.download_artifacts(run.info.run_id, "config.yaml", folder)).read_text(encoding="utf-8")
     return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, TrainConfig.load(text))
 
 
@@ -290,9 +310,11 @@ def _recorded(run: Run) -> RecordedRun:
 def check_answers(uri: str) -> None:
     """InputError within 10 s where a tracking URI is none, cannot be written or does not answer."""
     if uri.startswith("sqlite:///"):
-        folder = Path(uri.removeprefix("sqlite:///")).parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise InputError(f"the tracking URI {uri} cannot be used: {folder} is not a folder that can be written")
+        file = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+        if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+            raise InputError(f"the tracking URI {uri} cannot be used: {file.parent} is no folder that can be written")
+        if file.exists() and not _is_database(file):
+            raise InputError(f"the tracking URI {uri} cannot be used: {file} is no database that can be written")
         return
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(_probe(uri)), daemon=True)
@@ -308,24 +330,39 @@ def _probe(uri: str) -> str:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
-    except (MlflowException, OSError, ValueError) as error:
-        return _without_secrets(str(error).splitlines()[0])
+    except Exception as error:  # MLflow's own, requests', SQLAlchemy's, a driver that is not installed
+        return _reason(error)
     return ""
+
+
+def _is_database(file: Path) -> bool:
+    """Whether a file is SQLite's (an empty one may become so), and can be written."""
+    if not file.is_file() or not os.access(file, os.R_OK | os.W_OK):
+        return False
+    with file.open("rb") as stream:
+        return stream.read(16) in (b"", b"SQLite format 3\0")
 
 
 def _experiment_id(client: mlflow.MlflowClient, name: str, artifacts: Path | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return found.experiment_id
-    return client.create_experiment(name, (artifacts / name).as_uri() if artifacts else None)
+    location = (artifacts / name).as_uri() if artifacts else None
+    # The kind decides which pages the UI shows: without it, those for chatbots.
+    return client.create_experiment(name, location, {"mlflow.experimentKind": "custom_model_development"})
 
 
 def _is_local(uri: str) -> bool:
     return not uri.startswith(("http://", "https://"))
 
 
+def _reason(error: Exception) -> str:
+    return _without_secrets(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__))
+
+
 def _without_secrets(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//***@", text)
+    """A text whose URIs have lost their user, password and query."""
+    return re.sub(r"(://[^\s?]*\?)\S*", r"\1***", re.sub(r"//\S*@", "//***@", text))
 
 
 def server_arguments(uri: str, artifacts: Path, port: int) -> list[str]:

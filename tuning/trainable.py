@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 
 from lt_core.config import TrainConfig
@@ -38,6 +37,8 @@ class Trainable(tune.Trainable):
         """Train an epoch, or report one that a checkpoint holds and the log does not."""
         try:
             report = self._epoch()
+        except OSError:
+            raise  # of the machine, not of the trial: Ray tries again, in a new process, perhaps elsewhere
         except Exception as error:  # whatever it is, it is this trial's alone
             report = {"stop_reason": "failed", "error": f"{type(error).__name__}: {error}"}
         done = "stop_reason" in report
@@ -60,8 +61,8 @@ class Trainable(tune.Trainable):
 
     def _start(self) -> Run:
         assignment = self._assignment
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        run = Run(TrainConfig.parse(assignment["config"]), Path(assignment["root"]), device, THREADS)
+        config, root = TrainConfig.parse(assignment["config"]), Path(assignment["root"])
+        run = Run(config, root, assignment["device"], THREADS)
         saved = Store(assignment["store"]).read(checkpoint_name(assignment["trial"]))
         if saved is not None:
             run.load(io.BytesIO(saved))
