@@ -2,7 +2,7 @@ import pytest
 
 from lt_core import InputError
 from search_spaces import SPACES, Rungs
-from tuning.arguments import assignments, points, ranges, rungs
+from tuning.arguments import assignments, points, ranges, rungs, scale_factor
 
 
 def sentence(call: object, *arguments: object) -> str:
@@ -52,6 +52,12 @@ def test_what_is_no_assignment_is_refused_as_typed(text):
 @pytest.mark.parametrize("text", ["a=[1", "a={b", "a=b: c: d", "a=\x07"])
 def test_a_value_that_is_no_yaml_is_refused_as_typed(text):
     assert sentence(assignments, "--set", [text]).startswith(f"--set `{text}`")
+
+
+def test_a_scale_is_typed_as_a_factor_or_as_epochs():
+    assert [scale_factor(*typed, 200) for typed in ((0.5, None), (None, 50), (None, None))] == [0.5, 0.25, None]
+    assert scale_factor(0.0, None, 200) == scale_factor(None, 0, 200) == 0.0  # refused by whoever scales
+    assert "give one of them" in sentence(scale_factor, 0.5, 50, 200)
 
 
 def test_each_try_is_one_point():

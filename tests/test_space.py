@@ -161,6 +161,18 @@ def test_a_space_that_does_not_fit_its_base_is_refused(domains, says):
     assert says in sentence(Space.parse, {**SPACE.plain(), "domains": domains})
 
 
+def test_domains_that_fit_alone_but_not_together_are_refused():
+    domains = {"a": Int(path="phases.1.start", low=5, high=16), "b": Int(path="phases.2.start", low=7, high=16)}
+    plain = SPACE.plain()
+    plain["base"]["phases"] = [{}, {"start": 6}, {"start": 12}]
+    said = sentence(Space.parse, {**plain, "domains": {s: d.plain() for s, d in domains.items()}})
+    assert "a: phases.1.start" not in said and "the phases' starts must not fall" in said
+    domains["a"] = domains["a"].ranged(5, 9)
+    domains["b"] = domains["b"].ranged(8, 16)
+    said = sentence(Space.parse, {**plain, "domains": {s: d.plain() for s, d in domains.items()}})
+    assert "the domains do not fit together: at a=9, b=8" in said
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "../a", "-a", "a b", "a\n"])
 def test_a_name_that_cannot_name_a_folder_is_refused(name):
     assert "`name`" in sentence(Space.parse, {**SPACE.plain(), "name": name})
@@ -245,6 +257,12 @@ def test_scaling_reaches_the_epochs_inside_a_label_s_subtree():
     starts = {label: half.config({"method": label}).phases[1].start for label in labels}
     assert starts == {"IB": 4, "DRW": 6, "two": 6, "short": 4}
     assert half.config({"method": "short"}).epochs == 6
+
+
+def test_a_point_is_scaled_with_its_space():
+    assert SPACE.scaled_point({"T1": 10, "epsilon": 1e-4}, 0.5) == {"T1": 5, "epsilon": 1e-4}
+    late = space(T1=Int(path="phases.1.start", low=8, high=9), epsilon=EPSILON)
+    assert late.scaled_point({"T1": 9, "epsilon": 1e-4}, 0.25) == {"epsilon": 1e-4}
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, math.nan, math.inf])

@@ -152,6 +152,12 @@ def test_rungs_since_the_start_are_the_same_for_every_trial():
     assert [rungs.of(override(DIGITS_IB, {"phases.1.start": T1})) for T1 in (0, 10)] == [[12, 14]] * 2
 
 
+def test_a_scaled_study_has_scaled_rungs_and_first_points():
+    made = study(first=[{"T1": 10, "alpha": 20.0}], rungs={"epochs": [12, 13, 14]}, trials=7).scaled(0.5)
+    assert (made.space.base.epochs, made.trials, made.rungs) == (8, 7, Rungs(epochs=(6, 7)))
+    assert made.points[1] == {"T1": 5, "alpha": 20.0}
+
+
 # --- YAML -------------------------------------------------------------------------------------------
 
 

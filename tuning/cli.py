@@ -108,7 +108,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of initialisation, order and augmentation.")] = None,
     scale: ScaleOption = None,
     epochs: EpochsOption = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; the numbers may depend on them.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; the numbers may depend on them.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
     download: DownloadOption = False,
     home: HomeOption = None,

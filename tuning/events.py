@@ -9,6 +9,7 @@ import os
 import re
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -210,6 +211,7 @@ def lock(folder: Path, what: str) -> IO[str]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        held.close()
         raise InputError(f"{what} is being run by another process") from None
     return held
 
@@ -237,8 +239,8 @@ class StudyFolder:
         return history
 
     def lock(self) -> None:
-        """Take the study for this process until it ends; InputError while another one holds it."""
-        self._lock = lock(self.path, f"study {self.name}")
+        """Take the study for as long as this object and its process live; InputError while another one has it."""
+        weakref.finalize(self, lock(self.path, f"study {self.name}").close)
 
     def write_study(self, text: str) -> None:
         """Keep the study's description, whole or not at all."""

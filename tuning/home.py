@@ -21,13 +21,13 @@ class Home:
     @classmethod
     def at(cls, home: Path | None, tracking_uri: str | None) -> "Home":
         """From the options, or LT_HOME, MLFLOW_TRACKING_URI and LT_DATA, or their defaults."""
-        path = (home or Path(os.environ.get("LT_HOME", "lt-runs"))).expanduser().absolute()
+        path = (home or Path(os.environ.get("LT_HOME") or "lt-runs")).expanduser().absolute()
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"the home {path} cannot be made: {error.strerror}") from None
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{path / 'mlflow.db'}"
-        return cls(path, uri, Path(os.environ.get("LT_DATA", path / "data")).expanduser().absolute())
+        return cls(path, uri, Path(os.environ.get("LT_DATA") or path / "data").expanduser().absolute())
 
     @property
     def artifacts(self) -> Path:

@@ -10,6 +10,8 @@ from lt_core.config import TrainConfig, canonical
 from lt_core.data import load_parts
 from lt_core.identity import core_id
 
+GIT_SECONDS = 5
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -55,7 +57,7 @@ def _git_commit() -> dict[str, str]:
     """The commit of the folder that the command runs in, where there is one."""
     command = ["git", "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except OSError:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
         return {}
     return {"mlflow.source.git.commit": found.stdout.strip()} if found.returncode == 0 else {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from scipy import stats
 
@@ -29,7 +30,8 @@ class Grid:
     def markdown(self) -> str:
         """As Markdown, without the title."""
         lines = [self.heads, ["---"] * len(self.heads), *self.rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in lines]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
     def csv(self) -> str:
         """As comma-separated values."""
@@ -38,10 +40,10 @@ class Grid:
         return text.getvalue()
 
     def rich(self) -> Table:
-        """For the terminal."""
-        table = Table(title=self.title, title_justify="left", title_style="bold")
+        """For the terminal; a narrow one breaks cells, and cuts nothing off."""
+        table = Table(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for i, head in enumerate(self.heads):
-            table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
+            table.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
         for i, row in enumerate(self.rows):
             table.add_row(
                 *row,

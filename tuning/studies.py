@@ -169,7 +169,8 @@ def _continued(folder: StudyFolder, asked: Study, changes: Changes) -> Study:
     """The stored study with what may change; InputError shows what may not."""
     kept = stored(folder)
     given = {name: value for name in MAY_CHANGE if (value := changes.fields.get(name)) is not None}
-    differing = [asked.space.name] if asked.space.name != kept.space.name else []
+    other = asked.space.name != kept.space.name
+    differing = [f"`space.name` ({kept.space.name}, now {asked.space.name})"] if other else []
     if changes.of_identity:
         differing = _differences(kept, asked)
     if differing:

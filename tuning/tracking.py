@@ -102,7 +102,7 @@ class _OpenRun:
 
 class _Writer:
     def __init__(self, uri: str, experiment: str, artifacts: Path, *, nested: bool) -> None:
-        self._client = mlflow.MlflowClient(uri)
+        self._client = _client(uri)
         self._experiment_id = _experiment_id(self._client, experiment, artifacts if _is_local(uri) else None)
         self._nested = nested
         self._parent: str | None = None
@@ -281,7 +281,7 @@ def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
 
     InputError where the record has no such study.
     """
-    client = mlflow.MlflowClient(uri)
+    client = _client(uri)
     experiments = [e.experiment_id for e in client.search_experiments()]
     study_id = _newest_study(client, experiments, study).data.tags["lt.study_id"]
     ours = f"tags.`lt.study_id` = '{study_id}' and tags.`lt.kind` = 'trial' and tags.`lt.stop_reason` = 'finished'"
@@ -309,8 +309,8 @@ def _recorded(client: mlflow.MlflowClient, run: Run) -> RecordedRun:
 
 def check_answers(uri: str) -> None:
     """InputError within 10 s where a tracking URI is none, cannot be written or does not answer."""
-    if uri.startswith("sqlite:///"):
-        file = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    file = _database_file(uri)
+    if file is not None:
         if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
             raise InputError(f"the tracking URI {uri} cannot be used: {file.parent} is no folder that can be written")
         if file.exists() and not _is_database(file):
@@ -333,6 +333,23 @@ def _probe(uri: str) -> str:
     except Exception as error:  # MLflow's own, requests', SQLAlchemy's, a driver that is not installed
         return _reason(error)
     return ""
+
+
+def _client(uri: str) -> mlflow.MlflowClient:
+    """MLflow's client. A database that is not there yet appears whole: whoever is killed meanwhile leaves no half."""
+    file = _database_file(uri)
+    if file is not None and not file.exists():
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        mlflow.MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
+        if file.exists():  # another process was faster
+            part.unlink()
+        else:
+            part.rename(file)
+    return mlflow.MlflowClient(uri)
+
+
+def _database_file(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
 
 
 def _is_database(file: Path) -> bool:

@@ -1,0 +1,67 @@
+import json
+import typing
+
+import pytest
+import yaml
+
+from lt_core import InputError, TrainConfig
+from lt_core.losses import Loss
+from lt_core.sources import SOURCES
+from search_spaces import CONFIGS, SPACES, Space
+from tuning.catalogue import show
+
+
+def document(capsys, name=None):
+    assert show(name, as_json=True) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_everything_that_ships_is_listed(capsys):
+    found = document(capsys)
+    assert list(found) == ["spaces", "configs", "datasets", "losses", "weights", "models"]
+    assert found["spaces"] == {name: space.about for name, space in SPACES.items()}
+    assert found["configs"].keys() == CONFIGS.keys() and found["datasets"].keys() == SOURCES.keys()
+    assert found["configs"]["demo"] == "IB on digits, 16 epochs"
+    assert len(found["losses"]) == len(typing.get_args(typing.get_args(Loss)[0]))
+    assert all(text for entries in found.values() for text in entries.values())
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_space_is_shown_resolved(capsys, name):
+    found, space = document(capsys, name), SPACES[name]
+    assert found["paper's setting"] == space.paper
+    assert found["id of the base config"] == space.base.id
+    assert TrainConfig.parse(found["base"]) == space.base
+    again = {"name": name, "about": found["about"], "base": found["base"], "domains": found["domains"]}
+    assert Space.parse(again) == space
+
+
+def test_a_study_of_it_is_sized_up(capsys):
+    found = document(capsys, "demo")
+    sizes = ("trials", "confirming runs", "epochs of a trial", "last possible phase switch", "rungs")
+    assert [found[key] for key in sizes] == [16, 15, 16, 10, [12, 14]]
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS.keys() - SPACES.keys()))
+def test_a_config_is_shown_with_its_ids(capsys, name):
+    found, config = document(capsys, name), CONFIGS[name]
+    assert (found["id"], found["recipe_id"]) == (config.id, config.recipe_id)
+    assert TrainConfig.parse(found["config"]) == config
+
+
+@pytest.mark.parametrize("name", [None, *SPACES, *CONFIGS])
+def test_the_text_says_what_the_document_says(capsys, name):
+    expected = document(capsys, name)
+    assert show(name, as_json=False) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == expected
+
+
+@pytest.mark.parametrize(("name", "guess"), [("dmeo", "demo"), ("ib2021-cifar1", "ib2021-cifar10")])
+def test_a_misspelt_name_is_guessed(name, guess):
+    with pytest.raises(InputError) as caught:
+        show(name, as_json=False)
+    said = str(caught.value)
+    assert f"`{name}` (did you mean `{guess}`?)" in said
+    assert all(known in said for known in (*SPACES, *CONFIGS))

@@ -1,0 +1,229 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+import yaml
+from conftest import OURS, SECONDS, workers
+from jsonschema import ValidationError
+
+ROOT = Path(__file__).parent.parent
+HIDING = ["unshare", "--map-root-user", "--mount"]  # a mount that one process tree alone sees
+
+
+# --- cluster.yaml -----------------------------------------------------------------------------------
+
+
+def definition():
+    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+
+
+def validated(config):
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    prepared = prepare_config(config)
+    validate_config(prepared)
+    return prepared
+
+
+def test_ray_accepts_the_definition():
+    config = validated(definition())
+    types = config["available_node_types"]
+    head = types.pop(config["head_node_type"])
+    assert head["resources"]["CPU"] == 0
+    assert all(node["min_workers"] == 0 < node["max_workers"] for node in types.values())
+    assert any(node["resources"].get("GPU") for node in types.values())
+    assert any(not node["resources"].get("GPU") for node in types.values())
+    assert sum(node["max_workers"] for node in types.values()) <= config["max_workers"]
+
+
+def test_every_node_has_the_tested_versions():
+    config = validated(definition())
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    images = [config["docker"]["image"], config["docker"]["head_image"]]
+    images += [t["docker"]["worker_image"] for t in config["available_node_types"].values() if "docker" in t]
+    assert all(image.startswith(f"rayproject/ray:{pins['ray']}-py311-") for image in images)
+    for commands in (config["head_setup_commands"], config["worker_setup_commands"]):
+        assert any("--constraint /home/ray/lt-tune/constraints.txt" in command for command in commands)
+        assert not any("ray-wheels" in command for command in commands)
+
+
+def test_no_node_is_left_to_guess_how_to_authenticate():
+    config = validated(definition())
+    assert "--env RAY_AUTH_MODE=disabled" in config["docker"]["run_options"]
+    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        (start,) = [command for command in commands if "ray start" in command]
+        assert start.startswith("export RAY_AUTH_MODE=disabled; ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["max_worker"], 3),
+        (["max_workers"], "many"),
+        (["docker", "imagge"], "x"),
+        (["available_node_types", "gpu", "max_worker"], 3),
+        (["available_node_types", "gpu", "resources"], {"GPU": "one"}),
+        (["available_node_types", "gpu", "min_workers"], 99),
+        (["head_node_type"], "haed"),
+        (["idle_timeout_minutes"], "ten"),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, list) else None,
+)
+def test_a_slip_in_the_definition_would_be_seen(path, value):
+    config = node = definition()
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    with pytest.raises((ValidationError, ValueError)):
+        validated(config)
+
+
+# --- addresses that are no cluster's ----------------------------------------------------------------
+
+
+def free_ports(n: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(n)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_an_address_that_does_not_answer_is_refused(refused):
+    (port,) = free_ports(1)
+    assert f"no Ray cluster answers at `127.0.0.1:{port}`" in refused(
+        "search", "demo", "--address", f"127.0.0.1:{port}"
+    )
+
+
+def test_what_answers_but_is_no_cluster_is_refused_soon(refused):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        started = time.monotonic()
+        said = refused("search", "demo", "--address", address)
+    assert said == f"what answers at `{address}` is not a Ray cluster"
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("address", ["nowhere", "head:", "head:ray", "127.0.0.1:99999", "no.such.host.invalid:6379"])
+def test_what_is_no_address_is_refused(refused, address):
+    assert f"`{address}`" in refused("search", "demo", "--address", address)
+
+
+def test_a_client_address_is_refused_and_the_way_on_named(refused):
+    assert "lt-tune submit search" in refused("search", "demo", "--address", "ray://127.0.0.1:10001")
+
+
+# --- two nodes, the second without our packages -----------------------------------------------------
+
+
+@dataclass
+class Cluster:
+    address: str
+    head: psutil.Process
+    second: psutil.Process
+    python: Path  # of the second node
+    elsewhere: Path  # where that one was started
+    hidden: Path  # a folder whose content it does not see
+    hides: bool
+
+
+def start_node(python: Path, folder: Path, log: Path, *options: object, within: list[str]) -> psutil.Process:
+    """`ray start`, as an administrator types it on a machine."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith((*OURS, "PYTHON", "VIRTUAL_ENV"))}
+    command = [str(python), "-m", "ray.scripts.scripts", "start", "--block", *map(str, options)]
+    with log.open("w") as output:
+        started = subprocess.Popen(
+            [*within, *command],
+            cwd=folder,
+            env=clean | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + SECONDS
+    while "Ray runtime started" not in log.read_text():
+        assert started.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    started.returncode = 0  # psutil waits for it, not this object
+    return psutil.Process(started.pid)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    hidden, elsewhere = folder / "hidden", folder / "elsewhere"
+    hidden.mkdir()
+    elsewhere.mkdir()
+    short = tempfile.mkdtemp(prefix="lt-")  # Ray's sockets need short paths
+    port, agent, other_agent, client = free_ports(4)
+    ports = ("--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1")
+
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "other"], check=True)
+    python = folder / "other" / "bin" / "python"
+    (packages,) = (folder / "other" / "lib").glob("python*/site-packages")
+    (packages / "theirs.pth").write_text(f"{Path(ray.__file__).parents[1]}\n")
+    hides = not subprocess.run([*HIDING, "true"], capture_output=True, check=False).returncode
+    hide = [*HIDING, "sh", "-c", f'mount -t tmpfs none "{hidden}" && exec "$@"', "sh"] if hides else []
+
+    nodes = []
+    try:
+        options = ("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={short}", "--include-dashboard=false")
+        agents = (f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}")
+        nodes.append(start_node(Path(sys.executable), folder, folder / "head", *options, *agents, *ports, within=[]))
+        options = (f"--address=127.0.0.1:{port}", "--num-cpus=2", f"--dashboard-agent-listen-port={other_agent}")
+        nodes.append(start_node(python, elsewhere, folder / "second", *options, *ports, within=hide))
+        yield Cluster(f"127.0.0.1:{port}", *nodes, python, elsewhere, hidden, hides)
+    finally:
+        for node in reversed(nodes):
+            everything = [node, *node.children(recursive=True)]
+            node.terminate()
+            _, alive = psutil.wait_procs(everything, timeout=20)
+            for process in alive:
+                process.kill()
+            psutil.wait_procs(alive, timeout=10)
+        shutil.rmtree(short, ignore_errors=True)
+
+
+def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(cluster, lt):
+    alone = subprocess.run(
+        [cluster.python, "-c", "import lt_core"], cwd=cluster.elsewhere, capture_output=True, text=True, check=False
+    )
+    assert "No module named 'lt_core'" in alone.stderr
+
+    options = ("--trials", 3, "--epochs", 6, "--confirm", 0)
+    process = lt.start("search", "demo", "--address", cluster.address, *options, "--json")
+    lt.until(process, lambda: workers(cluster.second))
+    assert not workers(cluster.head)
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    runs = lt.runs("trial")
+    assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in runs] == [("FINISHED", "finished")] * 3
+    assert [list(lt.series(run, "val_acc")) for run in runs] == [[1, 2, 3, 4, 5, 6]] * 3
+    assert '"state": "finished"' in out
+
+
+def test_a_store_that_another_node_cannot_read_is_refused(cluster, lt):
+    if not cluster.hides:
+        pytest.skip("no private mounts here")
+    (cluster.hidden / "ours").touch()
+    store = cluster.hidden / "store"
+    done = lt.run("search", "demo", "--address", cluster.address, "--store", store)
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f"the checkpoint store {store} is not readable on node " in said and "--store" in said
+    assert not (lt.home / "studies").exists()

@@ -1,0 +1,207 @@
+import io
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from conftest import SECONDS, workers
+
+from lt_core import fit
+from search_spaces import Study
+
+CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
+DEMO = ("search", "demo", "--concurrent", 1, "--trials", 6, "--confirm", 1)
+NUMBERS = ("trials", "confirmed", "verdicts")
+
+
+@pytest.fixture(scope="module")
+def home(lt_of_module):
+    return lt_of_module
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home):
+    return home.document(*DEMO)
+
+
+def numbers(document):
+    return {key: document[key] for key in NUMBERS}
+
+
+def val_acc(lt):
+    """Of every run of a study, by kind and number."""
+    kinds = ("trial", "confirm")
+    return {(kind, r.data.tags["lt.trial"]): lt.series(r, "val_acc") for kind in kinds for r in lt.runs(kind)}
+
+
+def test_a_study_is_recorded_whole(home, undisturbed):
+    trials = home.runs("trial")
+    assert [run.data.tags["lt.trial"] for run in trials] == ["0", "1", "2", "3", "4", "5"]
+    assert {run.info.status for run in home.runs()} == {"FINISHED"}
+    by_number = {t["trial"]: t for t in undisturbed["trials"]}
+    for number, run in enumerate(trials):
+        trial = by_number[number]
+        assert list(home.series(run, "val_acc")) == list(range(1, trial["epochs"] + 1))
+        assert run.data.metrics["score"] == trial["score"]
+        assert run.data.tags["lt.config_id"] == trial["config_id"]
+        assert run.data.tags["lt.stop_reason"] == trial["stop_reason"]
+        assert {s: run.data.params[s] for s in trial["settings"]} == {s: str(v) for s, v in trial["settings"].items()}
+    assert {run.data.tags["lt.role"]: run.data.metrics["test_acc"] for run in home.runs("confirm")} == {
+        group["config"]: acc for group in undisturbed["confirmed"] for acc in group["test_acc"].values()
+    }
+
+
+def test_the_record_keeps_its_contract(home, undisturbed):
+    if not CHECK.exists():
+        pytest.skip(f"no {CHECK}")
+    done = subprocess.run([sys.executable, CHECK, home.uri, "6", "demo-1"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "6 trials {'FINISHED': 6}; problems: none\n"), done.stderr
+
+
+def test_a_killed_study_goes_on_to_the_same_numbers(home, undisturbed, lt):
+    process = lt.start(*DEMO)
+    lt.until(process, lambda: len(lt.events("demo-1", "EpochDone")) >= 40)
+    lt.end(process, signal.SIGKILL)
+    cut = lt.events("demo-1")
+    assert {event["event"] for event in cut} == {"Started", "Asked", "EpochDone", "Told"}
+    assert len({e["trial"] for e in cut if e["event"] == "Asked"} - {e["trial"] for e in cut if e["event"] == "Told"})
+
+    assert numbers(lt.document("search", "demo", "--resume")) == numbers(undisturbed)
+    assert lt.events("demo-1")[: len(cut)] == cut
+    assert [event["trial"] for event in lt.events("demo-1", "Asked")] == list(range(len(val_acc(home))))
+    assert val_acc(lt) == val_acc(home)
+    assert len(lt.runs()) == len(home.runs())
+    assert {run.info.status for run in lt.runs()} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
+def test_an_interrupted_study_ends_in_order_and_says_how_to_go_on(home, undisturbed, lt, name):
+    process = lt.start(*DEMO)
+    lt.until(process, lambda: len(lt.events("demo-1", "EpochDone")) >= 22)
+    started = time.monotonic()
+    code, out, _ = lt.end(process, signal.Signals[name])
+    assert code == 130
+    assert time.monotonic() - started < 10
+    assert "Leaderboard" in out and "0 (paper)" in out and f"{undisturbed['trials'][0]['score']:.4f}" in out
+    reasons = {r.data.tags["lt.trial"]: (r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs()}
+    assert reasons == {
+        "none": ("KILLED", "interrupted"),
+        "0": ("FINISHED", "finished"),
+        "1": ("KILLED", "interrupted"),
+    }
+
+    go_on = next(line.removeprefix("go on: lt-tune ") for line in out.splitlines() if line.startswith("go on: "))
+    assert numbers(lt.document(*shlex.split(go_on))) == numbers(undisturbed)
+    assert val_acc(lt) == val_acc(home)
+    assert {(run.info.status, run.data.tags["lt.stop_reason"]) for run in lt.runs()} <= {
+        ("FINISHED", "finished"),
+        ("FINISHED", "early_stopped"),
+    }
+
+
+MIXED = """
+space:
+  name: mixed
+  base:
+    data: {name: digits, imbalance: 20, val_per_class: 30}
+    model: {kind: small_cnn}
+    optimizer: {lr: 0.05, warmup_epochs: 1}
+    batch_size: 32
+    epochs: 4
+  domains:
+    lr:
+      kind: choice
+      labels: {usual: {}, huge: {optimizer.lr: 1.0e+9}}
+    batch:
+      kind: choice
+      labels: {of 32: {}, of 48: {batch_size: 48}, of 64: {batch_size: 64}}
+trials: 5
+rungs: {epochs: []}
+confirm: 0
+concurrent: 2
+cpus: 0.5
+first: [{}, {lr: huge}, {batch: of 48}, {batch: of 64}]
+"""
+
+
+def test_trials_that_diverge_fail_or_repeat_leave_the_others_alone(lt):
+    """Trial 1 repeats trial 0 while that one runs; trial 3 finds a damaged checkpoint."""
+    (lt.folder / "mixed.yaml").write_text(MIXED)
+    checkpoints = lt.home / "studies" / "mixed-1" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "00003.pt").write_bytes(b"\0")
+    done = lt.run("search", "mixed.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "trial 3 failed: " in done.stdout
+
+    runs = lt.runs("trial")
+    assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in runs] == [
+        ("FINISHED", "finished"),
+        ("FINISHED", "reused"),
+        ("FAILED", "diverged"),
+        ("FAILED", "failed"),
+        ("FINISHED", "finished"),
+    ]
+    assert runs[3].data.tags["lt.error"].startswith("UnpicklingError: ")
+    first, reused = runs[:2]
+    assert reused.data.tags["lt.reused_from"] == first.info.run_id
+    assert lt.series(reused, "val_acc") == lt.series(first, "val_acc")
+    assert set(lt.series(reused, "seconds").values()) == {0.0}
+    ends = ("score", "epochs_trained", "epochs_reused", "device_seconds")
+    assert [reused.data.metrics[key] for key in ends] == [first.data.metrics["score"], 0, 4, 0]
+    assert len({frozenset(run.data.params) for run in runs}) == 1
+
+    space = Study.load(MIXED).space
+    for number, batch in ((0, "of 32"), (4, "of 64")):
+        *_, alone = fit(space.config({"lr": "usual", "batch": batch}))
+        assert runs[number].data.metrics["score"] == alone.score
+        assert lt.series(runs[number], "train_loss")[4] == alone.train_loss
+
+
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(lt):
+    study = ("search", "demo", "--epochs", 60, "--trials", 1, "--confirm", 0, "--concurrent", 1)
+    process = lt.start(*study)
+    lt.until(process, lambda: len(lt.events("demo-1", "EpochDone")) >= 5)
+    (worker,) = workers(psutil.Process(process.pid))
+    worker.kill()
+    before = lt.events("demo-1", "EpochDone")
+
+    def seconds_saved_since():
+        content = (lt.home / "studies/demo-1/checkpoints/00000.pt").read_bytes()
+        history = torch.load(io.BytesIO(content), weights_only=True)["history"]
+        return [epoch["seconds"] for epoch in history] if len(history) > len(before) + 3 else []
+
+    saved = lt.until(process, seconds_saved_since)
+    assert saved[: len(before)] == [event["result"]["seconds"] for event in before]
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert [event["result"]["epoch"] for event in lt.events("demo-1", "EpochDone")] == list(range(1, 61))
+    (run,) = lt.runs("trial")
+    assert list(lt.series(run, "val_acc")) == list(range(1, 61))
+    assert run.data.tags["lt.stop_reason"] == "finished"
+
+
+def test_an_exported_config_retrains_to_the_same_score(home, undisturbed, lt):
+    again = lt.document("train", home.folder / undisturbed["export"])
+    best = undisturbed["trials"][0]
+    assert {key: again[key] for key in ("score", "config_id", "best_epoch")} == {
+        key: best[key] for key in ("score", "config_id", "best_epoch")
+    }
+    (run,) = lt.runs()
+    assert (run.data.tags["lt.kind"], run.data.metrics["score"]) == ("run", best["score"])
+    assert "test_acc" in run.data.metrics
+
+
+def test_a_finished_study_is_extended(home, undisturbed):
+    more = home.document("search", "demo", "--name", "demo-1", "--resume", "--trials", 7)
+    seven = sorted(more["trials"], key=lambda trial: trial["trial"])
+    six = sorted(undisturbed["trials"], key=lambda trial: trial["trial"])
+    assert seven[:6] == six
+    assert [trial["trial"] for trial in seven[6:]] == [8]  # 6 and 7 are confirming runs
+    assert len(home.runs("trial")) == 7
+    assert {run.info.status for run in home.runs()} == {"FINISHED"}

@@ -1,0 +1,107 @@
+import json
+import signal
+
+import pytest
+from conftest import LtTune
+
+from lt_core import InputError, fit, override
+from lt_core.config import scaled
+from search_spaces import CONFIGS
+from tuning.single import resolve
+
+DEMO = CONFIGS["demo"]
+
+
+def resolved(name="demo", changes=None, seed=None, scale=None, epochs=None):
+    return resolve(name, changes or {}, seed, scale, epochs)
+
+
+def logged(lt: LtTune) -> list[int]:
+    """The epochs in the log of the one training of a home."""
+    files = list((lt.home / "runs").glob("*/events.jsonl"))
+    lines = files[0].read_text().split("\n")[:-1] if files else []
+    return [e["result"]["epoch"] for e in map(json.loads, lines) if e["event"] == "EpochDone"]
+
+
+# --- which config -----------------------------------------------------------------------------------
+
+
+def test_a_shipped_config_is_recorded_under_its_name():
+    assert resolved() == (DEMO, "demo")
+    assert resolved("ce-cifar10") == (CONFIGS["ce-cifar10"], "ce-cifar10")
+
+
+def test_a_file_is_a_config(tmp_path):
+    (tmp_path / "own.yaml").write_text("# a comment\n" + DEMO.dump())
+    assert resolved(str(tmp_path / "own.yaml")) == (DEMO, "train")
+
+
+def test_epochs_are_scaled_before_the_changes_and_the_seed():
+    for given in ({"scale": 0.5}, {"epochs": 8}):
+        config, _ = resolved(seed=5, changes={"phases.1.start": 3}, **given)
+        assert config == override(scaled(DEMO, 0.5), {"seed": 5, "phases.1.start": 3})
+        assert (config.epochs, config.seed, config.phases[1].start) == (8, 5, 3)
+
+
+def test_a_wrong_change_is_refused():
+    with pytest.raises(InputError, match=r"did you mean `optimizer.lr`"):
+        resolved(changes={"optimizer.rl": 1})
+
+
+# --- the training -----------------------------------------------------------------------------------
+
+
+def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
+    options = ("demo-ce", "--epochs", 3, "--seed", 4, "--set", "batch_size=32")
+    first = lt.run("train", *options)
+    assert first.returncode == 0, first.stderr
+    second = lt.document("train", *options)
+
+    *_, last = fit(resolved("demo-ce", {"batch_size": 32}, seed=4, epochs=3)[0])
+    assert (second["score"], second["best_epoch"], second["epochs"]) == (last.score, last.best_epoch, 3)
+    assert f"score: {last.score}" in first.stdout and "epoch   3/3" in first.stderr
+    runs = lt.runs("run")
+    assert len(runs) == len(lt.runs()) == 2
+    for run in runs:
+        assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")
+        assert run.data.tags["lt.config_id"] == second["config_id"] and run.data.tags["lt.seed"] == "4"
+        assert run.data.metrics["score"] == last.score
+        assert {key: run.data.metrics[key] for key in ("test_acc", "test_acc_last")} == {
+            key: second[key] for key in ("test_acc", "test_acc_last")
+        }
+        assert list(lt.series(run, "val_acc")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda sent: sent.name
+)
+def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
+    command = ("train", "demo", "--epochs", 48)
+    process = lt.start(*command)
+    lt.until(process, lambda: len(logged(lt)) >= 4)
+    code, out, _ = lt.end(process, sent)
+    done = len(logged(lt))
+    assert 4 <= done < 48 and out == ""
+    assert [path.name for path in (lt.home / "runs").glob("*/*.pt")] == ["run.pt"]
+    if sent == signal.SIGINT:
+        assert code == 130
+        assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs()] == [("KILLED", "interrupted")]
+
+    finished = lt.document(*command)
+    whole = list(fit(resolved(epochs=48)[0]))
+    assert logged(lt) == list(range(1, 49))
+    (run,) = lt.runs()
+    assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")
+    assert lt.series(run, "train_loss") == {epoch.epoch: epoch.train_loss for epoch in whole}
+    assert lt.series(run, "val_acc") == {epoch.epoch: epoch.val["acc"] for epoch in whole}
+    assert (finished["score"], finished["best_epoch"]) == (whole[-1].score, whole[-1].best_epoch)
+    assert not list((lt.home / "runs").glob("*/*.pt"))
+
+
+def test_a_training_that_diverges_fails(lt):
+    done = lt.run("train", "demo-ce", "--set", "optimizer.lr=1e9", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["stop_reason"] == "diverged"
+    (run,) = lt.runs()
+    assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FAILED", "diverged")
+    assert "test_acc" not in run.data.metrics

@@ -1,0 +1,150 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from lt_core import SGD, Data, SmallCNN, TrainConfig, fit, override
+from tuning.store import Store
+from tuning.trainable import Trainable, checkpoint_name
+
+CONFIG = TrainConfig(
+    data=Data(name="digits", imbalance=100, val_per_class=10),
+    model=SmallCNN(),
+    optimizer=SGD(lr=0.05, warmup_epochs=1),
+    batch_size=64,
+    epochs=5,
+)
+
+
+def assignment(folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial: int = 3, test: bool = False):
+    """What the driver gives a worker."""
+    return {
+        "trial": trial,
+        "config": config.plain(),
+        "epochs_done": done,
+        "store": str(folder),
+        "root": str(folder),
+        "device": "cpu",
+        "test": test,
+    }
+
+
+def worker(*arguments, **fields) -> Trainable:
+    """As Ray makes one, less what only Ray needs."""
+    made = Trainable.__new__(Trainable)
+    made.setup(assignment(*arguments, **fields))
+    return made
+
+
+def reports(made: Trainable, steps: int = 20):
+    """What it reports until it is done, or for so many steps."""
+    found = []
+    for _ in range(steps):
+        result = made.step()
+        found.append(json.loads(result["report"]))
+        assert result["done"] == ("stop_reason" in found[-1])
+        if result["done"]:
+            break
+    return found
+
+
+def results(found):
+    return [report["result"] for report in found if "result" in report]
+
+
+def numbers(found):
+    """The results without the seconds, which differ from run to run."""
+    return [{key: value for key, value in result.items() if key != "seconds"} for result in results(found)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return reports(worker(tmp_path_factory.mktemp("store")))
+
+
+def test_a_trial_reports_each_epoch_and_its_end(whole):
+    assert [report["result"]["epoch"] for report in whole] == [1, 2, 3, 4, 5]
+    assert ["stop_reason" in report for report in whole] == [False] * 4 + [True]
+    assert whole[-1]["stop_reason"] == "finished"
+    assert [r["train_loss"] for r in results(whole)] == [epoch.train_loss for epoch in fit(CONFIG)]
+    assert all("threads=1" in report["numerics"] for report in whole)
+
+
+def test_test_values_are_read_only_where_they_are_asked_for(whole, tmp_path):
+    assert whole[-1]["test"] == {}
+    assert reports(worker(tmp_path, test=True))[-1]["test"].keys() == {"test_acc", "test_acc_last"}
+
+
+def test_an_epoch_is_in_the_store_before_it_is_reported(tmp_path):
+    made = worker(tmp_path)
+    for _ in range(3):
+        made.step()
+        assert Store(str(tmp_path)).read(checkpoint_name(3)) is not None
+    assert worker(tmp_path)._start().epoch == 3
+
+
+def test_a_checkpoint_ahead_of_the_log_is_reported_as_it_was(whole, tmp_path):
+    before = reports(worker(tmp_path), steps=3)
+    after = reports(worker(tmp_path, done=1))
+    assert results(after)[:2] == results(before)[1:]
+    assert numbers(after) == numbers(whole)[1:]
+    assert after[-1]["stop_reason"] == "finished"
+
+
+def test_a_checkpoint_level_with_the_log_goes_on(whole, tmp_path):
+    reports(worker(tmp_path), steps=3)
+    assert numbers(reports(worker(tmp_path, done=3))) == numbers(whole)[3:]
+
+
+def test_a_checkpoint_that_holds_all_is_trained_no_further(whole, tmp_path):
+    before = reports(worker(tmp_path))
+    (after,) = reports(worker(tmp_path, done=4))
+    assert after["result"] == before[-1]["result"]
+    (again,) = reports(worker(tmp_path, done=5))
+    assert "result" not in again and again["stop_reason"] == "finished"
+
+
+@pytest.mark.parametrize("saved", [0, 2])
+def test_epochs_whose_checkpoint_is_lost_are_trained_again_but_not_reported_again(whole, tmp_path, saved):
+    if saved:
+        reports(worker(tmp_path), steps=saved)
+    after = reports(worker(tmp_path, done=4))
+    assert numbers(after) == numbers(whole)[4:]
+    assert after[-1]["stop_reason"] == "finished"
+
+
+def test_a_worker_takes_one_trial_after_another(whole, tmp_path):
+    made = worker(tmp_path, config=override(CONFIG, {"seed": 1, "epochs": 2}))
+    assert numbers(reports(made)) != numbers(whole)[:2]
+    assert made.reset_config(assignment(tmp_path, trial=4))
+    assert numbers(reports(made)) == numbers(whole)
+
+
+def test_a_trial_that_diverges_says_so(tmp_path):
+    found = reports(worker(tmp_path, config=override(CONFIG, {"optimizer.lr": 1e9})))
+    assert found[-1]["stop_reason"] == "diverged" and found[-1]["result"]["diverged"]
+    assert len(found) < CONFIG.epochs
+
+
+def test_an_error_of_a_trial_is_reported_and_the_worker_lives_on(whole, tmp_path):
+    Store(str(tmp_path)).write(checkpoint_name(3), b"\0")
+    made = worker(tmp_path)
+    (report,) = reports(made)
+    assert report["stop_reason"] == "failed" and report["error"].startswith("UnpicklingError: ")
+    assert made.reset_config(assignment(tmp_path, trial=4))
+    assert numbers(reports(made)) == numbers(whole)
+
+
+def test_missing_data_is_an_error_of_the_trial(tmp_path):
+    (report,) = reports(worker(tmp_path, config=override(CONFIG, {"data.name": "mnist"})))
+    assert report["stop_reason"] == "failed" and "dataset mnist is missing" in report["error"]
+
+
+def test_a_store_that_cannot_be_written_is_left_to_ray(tmp_path):
+    (tmp_path / checkpoint_name(3) / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=checkpoint_name(3)):
+        worker(tmp_path).step()
+
+
+def test_names_of_checkpoints_sort_by_trial():
+    assert [checkpoint_name(n) for n in (0, 12, 99999)] == ["00000.pt", "00012.pt", "99999.pt"]
