@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}  # read when it is imported
 
 T = TypeVar("T")
 COMMAND = Path(sys.executable).with_name("lt-tune")
@@ -111,7 +111,7 @@ def workers(driver: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in driver.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if child.name().startswith("ray::Trainable") and child.status() != psutil.STATUS_ZOMBIE:
+            if "Trainable" in child.name() and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
     return found
 

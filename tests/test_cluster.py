@@ -134,6 +134,7 @@ def test_a_client_address_is_refused_and_the_way_on_named(refused):
 @dataclass
 class Cluster:
     address: str
+    dashboard: str
     head: psutil.Process
     second: psutil.Process
     python: Path  # of the second node
@@ -145,6 +146,7 @@ class Cluster:
 def start_node(python: Path, folder: Path, log: Path, *options: object, within: list[str]) -> psutil.Process:
     """`ray start`, as an administrator types it on a machine."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith((*OURS, "PYTHON", "VIRTUAL_ENV"))}
+    clean["PATH"] = f"{python.parent}{os.pathsep}{clean['PATH']}"
     command = [str(python), "-m", "ray.scripts.scripts", "start", "--block", *map(str, options)]
     with log.open("w") as output:
         started = subprocess.Popen(
@@ -170,7 +172,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     hidden.mkdir()
     elsewhere.mkdir()
     short = tempfile.mkdtemp(prefix="lt-")  # Ray's sockets need short paths
-    port, agent, other_agent, client = free_ports(4)
+    port, dashboard, agent, other_agent, client = free_ports(5)
     ports = ("--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1")
 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "other"], check=True)
@@ -182,12 +184,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
     nodes = []
     try:
-        options = ("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={short}", "--include-dashboard=false")
+        options = ("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={short}", f"--dashboard-port={dashboard}")
         agents = (f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}")
         nodes.append(start_node(Path(sys.executable), folder, folder / "head", *options, *agents, *ports, within=[]))
         options = (f"--address=127.0.0.1:{port}", "--num-cpus=2", f"--dashboard-agent-listen-port={other_agent}")
         nodes.append(start_node(python, elsewhere, folder / "second", *options, *ports, within=hide))
-        yield Cluster(f"127.0.0.1:{port}", *nodes, python, elsewhere, hidden, hides)
+        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", *nodes, python, elsewhere, hidden, hides)
     finally:
         for node in reversed(nodes):
             everything = [node, *node.children(recursive=True)]
@@ -215,6 +217,24 @@ def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(clust
     assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in runs] == [("FINISHED", "finished")] * 3
     assert [list(lt.series(run, "val_acc")) for run in runs] == [[1, 2, 3, 4, 5, 6]] * 3
     assert '"state": "finished"' in out
+
+
+@pytest.mark.slow
+def test_a_submitted_search_runs_on_the_cluster(cluster, lt):
+    """As a job whose driver is on the head; its entry point is the `python` that the head was started with."""
+    options = ("--trials", 1, "--epochs", 4, "--confirm", 0, "--home", lt.home)
+    done = lt.run("submit", "--address", cluster.dashboard, "search", "demo", *options)
+    assert done.returncode == 0, done.stderr
+    job = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "job", "logs", "--follow", done.stdout.split()[0]],
+        env=os.environ | {"RAY_ADDRESS": cluster.dashboard, "RAY_AUTH_MODE": "disabled"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    out, _ = job.communicate(timeout=SECONDS)
+    assert "Leaderboard" in out, out
+    assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs("trial")] == [("FINISHED", "finished")]
 
 
 def test_a_store_that_another_node_cannot_read_is_refused(cluster, lt):

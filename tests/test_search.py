@@ -186,6 +186,16 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(lt):
     assert run.data.tags["lt.stop_reason"] == "finished"
 
 
+@pytest.mark.slow
+def test_a_trial_whose_checkpoint_cannot_be_written_fails_after_its_retries(lt):
+    (lt.home / "studies/demo-1/checkpoints/00001.pt/in the way").mkdir(parents=True)
+    study = ("search", "demo", "--epochs", 3, "--trials", 3, "--confirm", 0, "--concurrent", 1)
+    assert [trial["trial"] for trial in lt.document(*study)["trials"]][-1] == 1
+    reasons = [(run.info.status, run.data.tags["lt.stop_reason"]) for run in lt.runs("trial")]
+    assert reasons == [("FINISHED", "finished"), ("FAILED", "failed"), ("FINISHED", "finished")]
+    assert lt.runs("trial")[1].data.tags["lt.error"]
+
+
 def test_an_exported_config_retrains_to_the_same_score(home, undisturbed, lt):
     again = lt.document("train", home.folder / undisturbed["export"])
     best = undisturbed["trials"][0]

@@ -10,6 +10,7 @@ from search_spaces import CONFIGS
 from tuning.single import resolve
 
 DEMO = CONFIGS["demo"]
+EPOCHS = 32  # enough that an interrupt comes before the end
 
 
 def resolved(name="demo", changes=None, seed=None, scale=None, epochs=None):
@@ -76,20 +77,20 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
     "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda sent: sent.name
 )
 def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
-    command = ("train", "demo", "--epochs", 48)
+    command = ("train", "demo", "--epochs", EPOCHS)
     process = lt.start(*command)
     lt.until(process, lambda: len(logged(lt)) >= 4)
     code, out, _ = lt.end(process, sent)
     done = len(logged(lt))
-    assert 4 <= done < 48 and out == ""
+    assert 4 <= done < EPOCHS and out == ""
     assert [path.name for path in (lt.home / "runs").glob("*/*.pt")] == ["run.pt"]
     if sent == signal.SIGINT:
         assert code == 130
         assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs()] == [("KILLED", "interrupted")]
 
     finished = lt.document(*command)
-    whole = list(fit(resolved(epochs=48)[0]))
-    assert logged(lt) == list(range(1, 49))
+    whole = list(fit(resolved(epochs=EPOCHS)[0]))
+    assert logged(lt) == list(range(1, EPOCHS + 1))
     (run,) = lt.runs()
     assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")
     assert lt.series(run, "train_loss") == {epoch.epoch: epoch.train_loss for epoch in whole}
@@ -105,3 +106,13 @@ def test_a_training_that_diverges_fails(lt):
     (run,) = lt.runs()
     assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FAILED", "diverged")
     assert "test_acc" not in run.data.metrics
+
+
+@pytest.mark.slow
+def test_a_record_is_whole_though_the_first_start_was_killed_while_it_was_made(lt):
+    process = lt.start("train", "demo-ce", "--epochs", 2)
+    lt.until(process, lambda: list(lt.home.glob("mlflow.db*")))
+    lt.end(process, signal.SIGKILL)
+    assert not (lt.home / "mlflow.db").exists()
+    lt.document("train", "demo-ce", "--epochs", 2)
+    assert [run.info.status for run in lt.runs()] == ["FINISHED"]

@@ -12,7 +12,7 @@ import typer
 
 from lt_core.value import InputError
 from tuning.home import Home
-from tuning.tracking import check_answers, server_arguments
+from tuning.tracking import check_answers, server_arguments, without_secrets
 
 START_SECONDS = 60
 
@@ -53,7 +53,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _announce(address: str, browser: bool) -> int:
-    typer.echo(f"the record is at {address} (Ctrl-C ends)")
+    typer.echo(f"the record is at {without_secrets(address)} (Ctrl-C ends)")
     if browser:
         webbrowser.open(address)
     return 0

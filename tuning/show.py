@@ -13,6 +13,7 @@ from tuning import report
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.studies import Outcome, state, stored
+from tuning.tracking import without_secrets
 
 TOP = 10
 
@@ -103,7 +104,7 @@ def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
         ],
         "verdicts": report.sentences(groups) if groups else [],
         "export": str(outcome.export) if outcome.export else None,
-        "tracking_uri": home.tracking_uri,
+        "tracking_uri": without_secrets(home.tracking_uri),
         "go_on": _resume_command(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
     }
 
@@ -134,7 +135,7 @@ def _home_option(home: Home) -> str:
     """The options that find this home and its record again."""
     elsewhere = "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(_short(home.path))}"
     own_record = Home.at(home.path, None).tracking_uri == home.tracking_uri
-    return elsewhere + ("" if own_record else f" --tracking-uri {shlex.quote(home.tracking_uri)}")
+    return elsewhere + ("" if own_record else f" --tracking-uri {shlex.quote(without_secrets(home.tracking_uri))}")
 
 
 def _short(path: Path) -> str:

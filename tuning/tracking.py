@@ -322,7 +322,7 @@ def check_answers(uri: str) -> None:
     thread.join(ANSWER_SECONDS)
     error = found[0] if found else f"no answer within {ANSWER_SECONDS} s"
     if error:
-        raise InputError(f"the tracking URI {_without_secrets(uri)} does not answer: {error}")
+        raise InputError(f"the tracking URI {without_secrets(uri)} does not answer: {error}")
 
 
 def _probe(uri: str) -> str:
@@ -374,12 +374,13 @@ def _is_local(uri: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return _without_secrets(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__))
+    return without_secrets(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__))
 
 
-def _without_secrets(text: str) -> str:
-    """A text whose URIs have lost their user, password and query."""
-    return re.sub(r"(://[^\s?]*\?)\S*", r"\1***", re.sub(r"//\S*@", "//***@", text))
+def without_secrets(text: str) -> str:
+    """A text whose URIs have lost their user and password."""
+    in_queries = re.sub(r"(?i)([?&](?:pass\w*|pwd|pw|token|secret\w*|\w*key)=)[^&\s]*", r"\1***", text)
+    return re.sub(r"//\S*@", "//***@", in_queries)
 
 
 def server_arguments(uri: str, artifacts: Path, port: int) -> list[str]:
