@@ -95,8 +95,7 @@ def canonical(config: TrainConfig) -> TrainConfig:
 
 def _canonical_phase(phase: Phase, warmup_epochs: int) -> Phase:
     rises = phase.start < warmup_epochs - 1  # the last epoch of a warm-up is at the full rate
-    weights = NoWeights() if getattr(phase.weights, "beta", None) == 0 else phase.weights
-    return phase.model_copy(update={"warmup": phase.warmup or not rises, "weights": weights})
+    return phase if rises else phase.model_copy(update={"warmup": True})
 
 
 def _canonical_optimizer(optimizer: SGD, phases: list[Phase], epochs: int) -> SGD:
