@@ -90,7 +90,7 @@ class _Block(nn.Module):
         y = self.norm2(self.conv2(y))
         if self.grow:
             x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.grow, self.grow))
-        return F.relu(y + x, inplace=True)
+        return F.relu(y.add_(x), inplace=True)
 
 
 class _LeNet5(nn.Module):

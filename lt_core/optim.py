@@ -76,4 +76,5 @@ class SGD(Value):
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             nesterov=self.nesterov,
+            fused=True,
         )

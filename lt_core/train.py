@@ -5,11 +5,14 @@ that was saved, moved and loaded is the run that was never interrupted.
 """
 
 import copy
+import ctypes
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,6 +57,7 @@ class Run:
     """The state of one training. `history` holds the results of the epochs done."""
 
     def __init__(self, config: TrainConfig, root: Path | None = None, device: str = "cpu", threads: int = 1) -> None:
+        _keep_freed_memory()
         self.config = config
         self.device = torch.device(device)
         self.threads = threads
@@ -214,6 +218,16 @@ def _set_numerics(threads: int) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
     torch.backends.cudnn.benchmark = False
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let glibc reuse what a batch has freed: by default each activation is mapped anew, and its pages fault anew."""
+    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _generator(seed: int, epoch: int, purpose: str) -> torch.Generator:
