@@ -7,31 +7,33 @@ import hashlib
 import json
 import math
 import re
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from lt_core.contradictions import contradictions
 from lt_core.data import Data
-from lt_core.losses import CrossEntropy, Loss
+from lt_core.metrics import Groups
 from lt_core.models import Model
 from lt_core.optim import SGD, Step
+from lt_core.phases import Phase, Span, method_name
+from lt_core.posthoc import NoPostHoc, PostHoc
 from lt_core.value import InputError, Value, override, paths, value_at
-from lt_core.weights import NoWeights, Weights
 
 
-class Phase(Value):
-    """A span of epochs with its own loss, class weights and learning-rate scale; it lasts to the next phase's start.
+class Evaluation(Value):
+    """What is evaluated beside val after each epoch and test at the end.
 
-    `start` counts the epochs before it: T1 = 100 means that epoch 101 is the first. `lr_scale` 0.01 is the drop
-    that the IB code makes at T1 (the paper does not mention it); that code has no warm-up after T1 either.
+    post_hoc: a step on the logits of val and test alike.
+    top5: whether the five likeliest classes count as well.
+    test_every_epoch: evaluate test after each epoch, for tables that report their best test epoch. Never searched by.
+    groups: the thresholds of many, medium, few, and of majority and minority.
     """
 
-    start: Annotated[int, Field(ge=0)] = 0
-    loss: Loss = CrossEntropy()
-    weights: Weights = NoWeights()
-    lr_scale: Annotated[float, Field(gt=0)] = 1.0
-    warmup: bool = True
+    post_hoc: PostHoc = NoPostHoc()
+    top5: bool = False
+    test_every_epoch: bool = False
+    groups: Groups = Groups()
 
 
 class TrainConfig(Value):
@@ -43,6 +45,7 @@ class TrainConfig(Value):
     batch_size: Annotated[int, Field(ge=1)] = 128
     epochs: Annotated[int, Field(ge=1)] = 200
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(),)
+    evaluation: Evaluation = Evaluation()
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -54,6 +57,15 @@ class TrainConfig(Value):
             raise ValueError(f"phases.0.start must be 0, but is {starts[0]}")
         if starts != sorted(starts):
             raise ValueError(f"the phases' starts must not fall, but are {starts}")
+        if self.phases[0].restart is not None:
+            raise ValueError("phases.0.restart must be null: the first phase has nothing to begin anew from")
+        return self
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "TrainConfig":
+        wrong = next(contradictions(self), None)
+        if wrong:
+            raise ValueError(wrong)
         return self
 
     @property
@@ -68,46 +80,62 @@ class TrainConfig(Value):
 
     @property
     def method(self) -> str:
-        """The method's short name: the last phase's loss, and its weights unless they are that loss's own."""
-        last = canonical(self).phases[-1]
-        own = "IFW" if last.loss.symbol == "IB" else ""
-        extra = "" if last.weights.symbol == own else last.weights.symbol or "unweighted"
-        return "+".join(part for part in (last.loss.symbol, extra) if part)
+        """The method's short name, as tables print it: IB+CB, LDAM-DRW, CDB-CE, CE+LA."""
+        return method_name(canonical(self).phases, self.evaluation.post_hoc)
+
+    @property
+    def used_phases(self) -> list[tuple[Phase, int]]:
+        """The phases that hold an epoch, each with its last one."""
+        ends = [min(end, self.epochs) for end in (*(phase.start for phase in self.phases[1:]), self.epochs)]
+        return [(phase, end) for phase, end in zip(self.phases, ends, strict=True) if phase.start < end]
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The spans of epochs under one optimizer: one, and one more for each restart."""
+        restarts = [(phase.restart, phase.start) for phase, _ in self.used_phases if phase.restart]
+        optimizers = [self.optimizer, *(restart.optimizer for restart, _ in restarts)]
+        begin = [0, *(start for _, start in restarts)]
+        return tuple(Span(*span) for span in zip(optimizers, begin, [*begin[1:], self.epochs], strict=True))
 
     def phase_at(self, epoch: int) -> Phase:
         """The phase of an epoch (from 1)."""
         return [phase for phase in self.phases if phase.start < epoch][-1]
 
-    def learning_rate(self, epoch: int) -> float:
-        """The learning rate of an epoch (from 1)."""
+    def learning_rate(self, epoch: int, done: float = 1.0) -> float:
+        """The learning rate of an epoch (from 1) of which a share `done` of the steps is behind."""
         phase = self.phase_at(epoch)
-        return phase.lr_scale * self.optimizer.learning_rate(epoch, self.epochs, warmup=phase.warmup)
+        span = [span for span in self.spans if span.start < epoch][-1]
+        return phase.lr_scale * span.learning_rate(epoch, done, warmup=phase.warmup)
 
 
 def canonical(config: TrainConfig) -> TrainConfig:
     """The one form of all configs that train identically: without what has no effect."""
-    ends = [*(phase.start for phase in config.phases[1:]), config.epochs]
-    used = [p for p, end in zip(config.phases, ends, strict=True) if p.start < min(end, config.epochs)]
-    optimizer = _canonical_optimizer(config.optimizer, used, config.epochs)
-    phases = tuple(_canonical_phase(phase, optimizer.warmup_epochs) for phase in used)
-    return config.model_copy(update={"phases": phases, "optimizer": optimizer, "data": config.data.canonical()})
+    base = config.spans[0]
+    optimizer = _canonical_optimizer(base.optimizer, [p for p, _ in config.used_phases if p.start < base.end], base.end)
+    phases = tuple(_canonical_phase(phase, optimizer) for phase, _ in config.used_phases)
+    update = {"data": config.data.canonical(), "model": config.model.canonical()}
+    return config.model_copy(update={**update, "phases": phases, "optimizer": optimizer})
 
 
-def _canonical_phase(phase: Phase, warmup_epochs: int) -> Phase:
-    rises = phase.start < warmup_epochs - 1  # the last epoch of a warm-up is at the full rate
+def _canonical_phase(phase: Phase, optimizer: SGD) -> Phase:
+    rises = phase.restart or phase.start < optimizer.rising_epochs
     return phase if rises else phase.model_copy(update={"warmup": True})
 
 
 def _canonical_optimizer(optimizer: SGD, phases: list[Phase], epochs: int) -> SGD:
-    rises = any(phase.warmup and phase.start < optimizer.warmup_epochs - 1 for phase in phases)
+    """Without the milestones that are not reached and the warm-up that no phase runs in; `epochs` is its span."""
+    rises = any(phase.warmup and phase.start < optimizer.rising_epochs for phase in phases)
     schedule = optimizer.schedule
     if isinstance(schedule, Step):
         reached = tuple(m for m in schedule.milestones if m < epochs and schedule.gamma != 1)
         schedule = Step(milestones=reached, gamma=schedule.gamma if reached else 1.0)
-    return optimizer.model_copy(update={"schedule": schedule, "warmup_epochs": optimizer.warmup_epochs if rises else 0})
+    update = {} if rises else {"warmup_epochs": 0, "warmup": "per_epoch"}
+    return optimizer.model_copy(update={"schedule": schedule, **update})
 
 
-_EPOCHS = re.compile(r"epochs|phases\.\d+\.start|optimizer\.(warmup_epochs|schedule\.milestones\.\d+)")
+_EPOCHS = re.compile(
+    r"epochs|phases\.\d+\.start|(phases\.\d+\.restart\.)?optimizer\.(warmup_epochs|schedule\.milestones\.\d+)"
+)
 
 
 def scaled_epochs(epochs: int, factor: float) -> int:
@@ -132,17 +160,10 @@ def scaled(config: TrainConfig, factor: float) -> TrainConfig:
 
 def empty_levels(config: TrainConfig) -> list[str]:
     """The phases and learning-rate levels that hold no epoch, in words: what scaling may have emptied."""
-    ends = [*(phase.start for phase in config.phases[1:]), config.epochs]
-    empty = [
-        f"phase {i} ({phase.loss.symbol})"
-        for i, (phase, end) in enumerate(zip(config.phases, ends, strict=True), 1)
-        if phase.start >= min(end, config.epochs)
-    ]
-    schedule = config.optimizer.schedule
-    if isinstance(schedule, Step):
-        edges = [0, *schedule.milestones, config.epochs]
-        levels = pairwise(edges)
-        empty += [f"learning-rate level {i}" for i, (a, b) in enumerate(levels, 1) if a >= min(b, config.epochs)]
+    used = {id(phase) for phase, _ in config.used_phases}
+    empty = [f"phase {i} ({p.loss.symbol})" for i, p in enumerate(config.phases, 1) if id(p) not in used]
+    for span in config.spans:
+        empty += span.empty_levels()
     return empty
 
 

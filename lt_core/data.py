@@ -1,172 +1,370 @@
-"""Image arrays -> train, val and test tensors: imbalance profiles, splits, batches on the training device.
+"""Data, the value that says which images are trained on, and load_parts, which reads them: train, meta, val, test.
 
-Images live as uint8 tensors on the device; augmentation and normalisation are batched tensor work there.
-Not here: losses, class weights, and how an epoch is trained.
+Not here: how a dataset is read (sources.py), which images a part takes (split.py), augmentation (batches.py).
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from lt_core.sources import SOURCES, Images, Source
+from lt_core.batches import Augment
+from lt_core.batches import Batches as Batches
+from lt_core.images import Images, Part, Sets
+from lt_core.normalisation import IMAGENET, PRESETS, Normalisation, Preset, measured
+from lt_core.sources import SOURCES, Source
+from lt_core.split import by_class, split
+from lt_core.split import profile_counts as profile_counts
 from lt_core.value import InputError, Value
+
+OWN = ("folder", "csv", "npz")
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Data(Value):
-    """Which images are trained on: a dataset cut to an imbalance profile, and where validation images come from.
+    """Which images are trained on: a dataset cut to an imbalance profile, and what is held out for the other parts.
 
-    imbalance: rho, the largest class over the smallest; 1 is balanced.
+    path: of the user's own data (folder, csv, npz), relative to the data folder or absolute; null for the others.
+    imbalance: rho, the largest class over the smallest; 1 is balanced. On mnist-4-9 it is r / (1 - r) for a majority
+        ratio r, and round(5000 / (1 + rho)) of the 5,000 images are fours (CDB; L2RW's floor gives 499 for .9).
     profile: `exp`, n_c = int(n_max * (1/rho)^(c / (C-1))), or `step`, the second half of the classes int(n_max / rho)
-        (Cao et al., NeurIPS 2019; both truncate, as the code of CB, LDAM and IB does).
-    subset_seed: which images; 0 is the literature's subset of CIFAR-10.
-    val_from: `unused`, validation images are those that the cut discards, so that only classes with
-        n_c > n_max - val_per_class lose any; `before_cut`, they are set aside first, and n_max shrinks (CDB).
-    val_per_class: 0 trains on the literature's exact subset; such a config cannot be searched.
-    augment: `crop_flip`, pad by 4 with black, crop at random, flip left-right at random.
+        (Cao et al., NeurIPS 2019; both truncate, as the code of CB, LDAM and IB does), or `natural`, all there is.
+        Where classes are not of one size (own data, ImageNet), c is a class's rank by size, and n_max the largest for
+        which every class has enough. Default: natural for those, else exp.
+    subset: `shuffled`, a class's images in an order drawn from `subset_seed` (0 is the literature's subset of CIFAR),
+        or `file_order`, the first n_c train and the last are held out (CDB's CIFAR-100 code, with val_per_class 25 and
+        before_cut; its paper says 50 drawn at random).
+    val_from: `unused`, val (and meta) images are those that the cut discards, so that only classes with
+        n_c > n_max - val_per_class lose any; `before_cut`, they are set aside first, and n_max shrinks (CDB, MW-Net).
+    val_per_class: default: 500 (MNIST, CIFAR-10), 50 (CIFAR-100, Tiny ImageNet), 30 (digits), 0 (the others).
+        0 trains on the literature's exact subset; such a config cannot be searched.
+    val_fraction, test_fraction: for data without a val or test of its own: of each class int(n * fraction) images,
+        fixed by subset_seed; a class with too few gives none, and each keeps at least one to train on.
+    meta_source: `heldout`, meta images are taken as val's are and are neither in val nor train (Meta-Weight-Net: 10 a
+        class, before_cut); `train`, they come out of the n_c counted ones (L2RW's 5 + 5); `val`, they are val's (CDB).
+    augment: `crop_flip`, pad by 4 with black, crop and flip left-right at random; `crop_flip_reflect` pads with the
+        mirrored image (Meta-Weight-Net). `random_resized_crop` and flip (`_jitter`: and ColorJitter .4 .4 .4 0) need
+        the files: they stream, and are evaluated on the centre of the image resized to 8/7.
+        `clip_crop_rotate`: EGTEA's (views.py).
+    image_size: null is the set's own; files in memory are squeezed to a square.
+    normalise: `dataset`, by its own mean and deviation (own data: measured on the training images; where they stream,
+        ImageNet's), or a named one; `half` is x/255 - 0.5, `signed` x/128 - 1 (CB). LDAM and IB: cifar10 on CIFAR-100.
+    normalise_test: null is the same; CDB's CIFAR code has `imagenet` and, for test, `cifar10`.
+    mixup: alpha of the Beta distribution of the shares; 0 is none.
     """
 
-    name: Literal["digits", "mnist", "cifar10"]
+    name: Literal[
+        "digits",
+        "mnist",
+        "mnist-4-9",
+        "cifar10",
+        "cifar100",
+        "tiny-imagenet",
+        "imagenet",
+        "imagenet-lt",
+        "inaturalist2017",
+        "inaturalist2018",
+        "egtea",
+        "folder",
+        "csv",
+        "npz",
+    ]
+    path: str | None = None
     imbalance: Annotated[float, Field(ge=1)] = 100.0
-    profile: Literal["exp", "step"] = "exp"
+    profile: Literal["exp", "step", "natural"] = "exp"
+    subset: Literal["shuffled", "file_order"] = "shuffled"
     subset_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     val_from: Literal["unused", "before_cut"] = "unused"
     val_per_class: Annotated[int, Field(ge=0)] = 500
-    augment: Literal["none", "crop_flip"] = "none"
+    val_fraction: Fraction = 0.0
+    test_fraction: Fraction = 0.0
+    meta_source: Literal["none", "heldout", "train", "val"] = "none"
+    meta_per_class: Annotated[int, Field(ge=0)] = 0
+    augment: Augment = "none"
+    image_size: Annotated[int, Field(ge=5)] | None = None
+    normalise: Preset = "dataset"
+    normalise_test: Preset | None = None
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_set(cls, given: Any) -> Any:
+        return {**cls._own_defaults(given), **given} if isinstance(given, dict) else given
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As of every value, but for those that depend on the set."""
+        return {**super().defaults(given), **cls._own_defaults(given)}
+
+    @classmethod
+    def _own_defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        source = SOURCES.get(str(given.get("name")))
+        if source is None:
+            return {}
+        profile = "exp" if source.n_max or source.name == "mnist-4-9" else "natural"
+        return {"profile": profile, "val_per_class": source.val_per_class, "augment": source.augment}
 
     @model_validator(mode="after")
-    def _leaves_every_class(self) -> "Data":
-        n_max = SOURCES[self.name].n_max
-        if self.val_per_class >= n_max:
-            raise ValueError(f"val_per_class is {self.val_per_class}; it must be below {n_max} on {self.name}")
-        if min(self.counts) < 1:
-            raise ValueError(f"imbalance is {self.imbalance:g}; it leaves a class of {self.name} without an image")
+    def _makes_sense(self) -> "Data":
+        wrong = next(_contradictions(self, SOURCES[self.name]), None)
+        if wrong:
+            raise ValueError(wrong)
         return self
 
     @property
-    def counts(self) -> tuple[int, ...]:
-        """Training images of each class, before `val_from: unused` takes any."""
+    def counts(self) -> tuple[int, ...] | None:
+        """Training images of each class, before `val_from: unused` takes any; null where only the files can tell."""
         source = SOURCES[self.name]
-        n_max = source.n_max - (self.val_per_class if self.val_from == "before_cut" else 0)
+        if self.majority_ratio is not None:
+            minority = round(MNIST_4_9_TRAIN / (1 + self.imbalance))
+            return MNIST_4_9_TRAIN - minority, minority
+        if source.n_max is None or source.classes is None or self.profile == "natural":
+            return None
+        n_max = source.n_max - (self._held_out if self.val_from == "before_cut" else 0)
         return profile_counts(self.profile, n_max, source.classes, self.imbalance)
 
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; null where only the files can tell."""
+        return SOURCES[self.name].classes
+
+    @property
+    def majority_ratio(self) -> float | None:
+        """The nines' share of mnist-4-9's training images; null for other sets."""
+        return self.imbalance / (1 + self.imbalance) if self.name == "mnist-4-9" else None
+
+    @property
+    def has_val(self) -> bool | None:
+        """Whether there are validation images; null where only the files of own data can tell."""
+        if self.val_per_class or self.val_fraction:
+            return True
+        return SOURCES[self.name].own_val
+
+    @property
+    def streams(self) -> bool:
+        """Whether images are decoded when they are needed, rather than once."""
+        return SOURCES[self.name].files and (self.name == "egtea" or self.augment.startswith("random_resized_crop"))
+
+    @property
+    def _held_out(self) -> int:
+        """Images a class that `val_from` decides about."""
+        return self.val_per_class + (self.meta_per_class if self.meta_source == "heldout" else 0)
+
     def canonical(self) -> "Data":
-        """Without what has no effect: the profile of balanced data, the source of no validation images."""
+        """Without what has no effect: the profile of balanced data, the source of no validation images, ..."""
+        source = SOURCES[self.name]
         update: dict[str, object] = {}
-        if self.imbalance == 1:
+        if self.profile == "natural":
+            update["imbalance"] = 1.0
+        elif self.imbalance == 1 or self.name == "mnist-4-9":
             update["profile"] = "exp"
-        if self.val_per_class == 0:
+        if not self._held_out or self.profile == "natural":
             update["val_from"] = "unused"
-        return self.model_copy(update=update)
+        if self.subset == "file_order":
+            update["subset_seed"] = 0
+        if self.image_size == source.image_size and (self.streams or not source.files or self.name == "tiny-imagenet"):
+            update["image_size"] = None
+        normalise, test = self._canonical_normalise(source)
+        return self.model_copy(update={**update, "normalise": normalise, "normalise_test": test})
+
+    def _canonical_normalise(self, source: Source) -> tuple[str, str | None]:
+        """`dataset` for a name that means the same, and null for a test that has the same as the rest."""
+        own = source.normalise
+        normalise, test = (
+            "dataset" if own and preset in PRESETS and PRESETS[preset] == own else preset
+            for preset in (self.normalise, self.normalise_test or self.normalise)
+        )
+        return normalise, None if test == normalise else test
+
+
+MNIST_4_9_TRAIN, MNIST_4_9_TEST = 5000, 800  # CDB, section 4.1: in all; a class
+
+
+def _contradictions(data: Data, source: Source) -> Iterator[str]:
+    """What is wrong with data whose fields are each right."""
+    yield from _about_source(data, source)
+    yield from _about_pixels(data, source)
+    yield from _about_meta(data)
+    yield from _about_counts(data, source)
+
+
+def _about_source(data: Data, source: Source) -> Iterator[str]:
+    if (data.name in OWN) != (data.path is not None):
+        said = "needs a path" if data.name in OWN else "takes no path"
+        yield f"path is {data.path or 'null'}; {data.name} {said}"
+    if not source.cut and data.profile != "natural":
+        yield f"profile is {data.profile}; {data.name} has its own counts: natural"
+    if data.name == "mnist-4-9" and (data.profile == "natural" or data.val_from == "before_cut"):
+        yield f"profile is {data.profile} and val_from {data.val_from}; mnist-4-9 has exp and unused"
+    if data.val_per_class and data.val_fraction:
+        yield f"val_per_class is {data.val_per_class} and val_fraction {data.val_fraction:g}; one of them must be 0"
+    if source.own_val and (data.val_per_class or data.val_fraction):
+        yield f"val_per_class or val_fraction is above 0; {data.name} has its own val"
+    if source.own_test and data.test_fraction:
+        yield f"test_fraction is {data.test_fraction:g}; {data.name} has its own test"
+    if data.val_fraction and data.profile != "natural" and source.n_max is not None:
+        yield f"val_fraction is {data.val_fraction:g}; on {data.name} cut to a profile use val_per_class"
+    if data.val_fraction + data.test_fraction >= 1:
+        yield f"val_fraction is {data.val_fraction:g} and test_fraction {data.test_fraction:g}; they must leave some"
+
+
+def _about_pixels(data: Data, source: Source) -> Iterator[str]:
+    allowed = _augments(source)
+    if data.augment not in allowed:
+        yield f"augment is {data.augment}; on {data.name} it may be: {', '.join(allowed)}"
+    for field, preset in (("normalise", data.normalise), ("normalise_test", data.normalise_test)):
+        if source.channels == 1 and preset in PRESETS and len(PRESETS[preset].mean) != 1:
+            yield f"{field} is {preset}, which is for 3 channels; {data.name} has 1"
+
+
+def _augments(source: Source) -> tuple[str, ...]:
+    if source.name == "egtea":
+        return ("none", "clip_crop_rotate")
+    in_memory = ("none", "crop_flip", "crop_flip_reflect")
+    return (*in_memory, "random_resized_crop", "random_resized_crop_jitter") if source.files else in_memory
+
+
+def _about_meta(data: Data) -> Iterator[str]:
+    needed = data.meta_source in ("heldout", "train")
+    if needed != (data.meta_per_class > 0):
+        allowed = "must be above 0" if needed else "must be 0"
+        yield f"meta_per_class is {data.meta_per_class}; with meta_source {data.meta_source} it {allowed}"
+    if data.meta_source == "val" and data.has_val is False:
+        yield f"meta_source is val, but {data.name} has no val images here: set val_per_class"
+
+
+def _about_counts(data: Data, source: Source) -> Iterator[str]:
+    held = data._held_out
+    field = "val_per_class" if held == data.val_per_class else "val_per_class + meta_per_class"
+    if source.n_max is not None and held >= source.n_max:
+        yield f"{field} is {held}; it must be below {source.n_max} on {data.name}"
+    elif data.name == "mnist-4-9" and held > MNIST_4_9_SPARE:
+        yield f"{field} is {held}; mnist-4-9 has {MNIST_4_9_SPARE} images a class beside the training ones"
+    elif data.counts is not None and min(data.counts) < 1:
+        yield f"imbalance is {data.imbalance:g}; it leaves a class of {data.name} without an image"
+    elif data.counts is not None and data.meta_source == "train" and min(data.counts) <= data.meta_per_class:
+        yield f"meta_per_class is {data.meta_per_class}; the smallest class has {min(data.counts)} images"
+
+
+MNIST_4_9_SPARE = 5842 - MNIST_4_9_TRAIN  # MNIST has 5,842 fours to train on and 5,949 nines
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What one training sees: three sets of images (val may be empty), training images per class, normalisation."""
+    """What one training sees: four sets of images (meta, val and test may be empty) and what belongs to them.
 
-    train: Images
-    val: Images
-    test: Images
+    class_counts: training images per class. normalise_test: the same as normalise unless the config says otherwise.
+    """
+
+    train: Part
+    meta: Part
+    val: Part
+    test: Part
     class_counts: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    channels: int
+    image_size: int
+    normalise: Normalisation
+    normalise_test: Normalisation
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
 
     @cached_property
     def id(self) -> str:
-        """12 hexadecimal digits of the tensors used."""
+        """12 hexadecimal digits of the tensors used; of files, of their relative paths, labels and sizes."""
         digest = hashlib.sha256()
-        for images in (self.train, self.val, self.test):
-            digest.update(str(tuple(images.pixels.shape)).encode())
-            digest.update(images.pixels.numpy().tobytes())
-            digest.update(images.labels.numpy().tobytes())
+        for part in (self.train, self.meta, self.val, self.test):
+            if isinstance(part, Images):
+                digest.update(str(tuple(part.pixels.shape)).encode())
+                digest.update(part.pixels.numpy().tobytes())
+            else:
+                digest.update(repr((part.kind, part.image_size, part.paths, part.sizes)).encode())
+            digest.update(part.labels.numpy().tobytes())
         return digest.hexdigest()[:12]
-
-
-def profile_counts(profile: str, n_max: int, classes: int, imbalance: float) -> tuple[int, ...]:
-    """Training images per class, truncated; class 0 is the head."""
-    mu = 1 / imbalance
-    if profile == "step":
-        half = classes // 2
-        return (n_max,) * half + (int(n_max * mu),) * (classes - half)
-    return tuple(int(n_max * mu ** (c / (classes - 1.0))) for c in range(classes))
 
 
 def load_parts(data: Data, root: Path | None = None) -> Parts:
     """The parts of a dataset, on the CPU. InputError where its files are missing or damaged under `root`."""
-    return _load_parts(data.model_dump_json(), root)
+    return _load_parts(SOURCES[data.name].load(root, data.path), data.canonical().model_dump_json())
 
 
 @lru_cache(maxsize=4)
-def _load_parts(settings: str, root: Path | None) -> Parts:
+def _load_parts(sets: Sets, settings: str) -> Parts:
     data = Data.model_validate_json(settings)
-    source = SOURCES[data.name]
-    pool, test = source.load(root)
-    train, val = _split(data, source, pool.labels.numpy())
-    counts = tuple(len(indices) for indices in train)
+    parts, counts = _cut(data, sets)
+    size = data.image_size or SOURCES[data.name].image_size
+    train, meta, val, test = (_ready(part, data, size) for part in parts)
+    channels = train.pixels.shape[1] if isinstance(train, Images) else 3
     return Parts(
-        train=pool[np.concatenate(train)],
-        val=pool[np.concatenate(val)],
+        train=train,
+        meta=meta,
+        val=val,
         test=test,
         class_counts=counts,
-        mean=source.mean,
-        std=source.std,
+        class_names=sets.class_names,
+        channels=channels,
+        image_size=train.pixels.shape[-1] if isinstance(train, Images) else train.image_size,
+        normalise=_normalisation(data, data.normalise, train, channels),
+        normalise_test=_normalisation(data, data.normalise_test or data.normalise, train, channels),
     )
 
 
-def _split(data: Data, source: Source, labels: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Indices of the train and val images of each class.
+def _cut(data: Data, sets: Sets) -> tuple[tuple[Part, Part, Part, Part], tuple[int, ...]]:
+    """Train, meta, val and test, and the training images per class."""
+    for field, share, own in (
+        ("val_per_class", data.val_per_class, sets.val),
+        ("val_fraction", data.val_fraction, sets.val),
+        ("test_fraction", data.test_fraction, sets.test),
+    ):
+        if share and own is not None:
+            raise InputError(
+                f"data.{field} is {share:g}, but {data.path or data.name} has its own {field.partition('_')[0]}"
+            )
+    draws = np.random.RandomState(data.subset_seed)
+    indices = split(data, sets.train.labels.numpy(), sets.class_names, draws)
+    train, meta, val, test = (sets.train[np.concatenate(part)] for part in indices)
+    val = val if sets.val is None else sets.val
+    if data.meta_source == "val" and not len(val):
+        raise InputError(f"data.meta_source is val, but {data.path or data.name} has no val images: set val_fraction")
+    test = test if sets.test is None else _test_of(data, sets.test, draws)
+    return (train, val if data.meta_source == "val" else meta, val, test), tuple(map(len, indices.train))
 
-    The literature's draw: seed the legacy generator, then shuffle class after class (LDAM and IB code). The first
-    n_c are trained on; val takes the last of the same order, which the cut discards.
-    """
-    shuffle = np.random.RandomState(data.subset_seed).shuffle
-    train, val = [], []
-    for c, n in enumerate(data.counts):
-        indices = np.where(labels == c)[0]
-        shuffle(indices)
-        end = len(indices) - data.val_per_class
-        if end < 1:
-            raise InputError(f"val_per_class is {data.val_per_class}; class {c} has {len(indices)} images")
-        train.append(indices[: min(n, end)])
-        val.append(indices[end:])
-    return train, val
+
+def _test_of(data: Data, test: Part, draws: np.random.RandomState) -> Part:
+    """The set's own test images; of mnist-4-9 as many of each class as the paper has, drawn like the subset."""
+    if data.name != "mnist-4-9":
+        return test
+    orders = by_class(test.labels.numpy(), 2)
+    if data.subset == "shuffled":
+        for order in orders:
+            draws.shuffle(order)
+    return test[np.concatenate([order[:MNIST_4_9_TEST] for order in orders])]
 
 
-class Batches:
-    """The training images of a run on its device, as one epoch of shuffled, augmented batches after another."""
+def _ready(part: Part, data: Data, size: int | None) -> Part:
+    """A part as it is trained on: in memory, or as files that know the size of their pixels."""
+    if isinstance(part, Images):
+        return part.resized(size)
+    return replace(part, image_size=size or 224) if data.streams else part.decoded(size)
 
-    PAD = 4
 
-    def __init__(self, images: Images, batch_size: int, augment: bool) -> None:
-        self.labels = images.labels
-        self.batch_size = batch_size
-        self.size = images.pixels.shape[-1]
-        self.augment = augment
-        pad = self.PAD if augment else 0
-        padded = torch.nn.functional.pad(images.pixels, (pad,) * 4)
-        self.pixels = padded.permute(0, 2, 3, 1).contiguous()  # [N, height, width, channels]: a crop is one gather
-
-    def epoch(self, order: torch.Generator, augmentation: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels uint8 [B, channels, height, width] and labels [B]; both generators live on the CPU."""
-        n, device = len(self.labels), self.labels.device
-        permutation = torch.randperm(n, generator=order).to(device)
-        rows, columns = (grid.to(device) for grid in self._grids(n, augmentation))
-        for batch in permutation.split(self.batch_size):
-            crop = self.pixels[batch[:, None, None], rows[batch][:, :, None], columns[batch][:, None, :]]
-            yield crop.permute(0, 3, 1, 2), self.labels[batch]
-
-    def _grids(self, n: int, augmentation: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Which rows and columns of each padded image make its crop, mirrored where it is flipped. [N, size]"""
-        line = torch.arange(self.size).expand(n, -1)
-        if not self.augment:
-            return line, line
-        top, left = torch.randint(0, 2 * self.PAD + 1, (2, n, 1), generator=augmentation)
-        flip = torch.randint(0, 2, (n, 1), generator=augmentation).bool()
-        return top + line, left + torch.where(flip, self.size - 1 - line, line)
+def _normalisation(data: Data, preset: str, train: Part, channels: int) -> Normalisation:
+    if preset in PRESETS:
+        found = PRESETS[preset]
+    elif isinstance(train, Images):
+        found = SOURCES[data.name].normalise or measured(train)
+    else:
+        found = SOURCES[data.name].normalise or IMAGENET
+    if len(found.mean) not in (1, channels):
+        raise InputError(
+            f"data.normalise is {preset}, which is for {len(found.mean)} channels; the images have {channels}"
+        )
+    return found.over(channels)

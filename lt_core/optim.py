@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from lt_core.value import Value
 
@@ -45,16 +45,22 @@ class Cosine(Value):
 
 
 class SGD(Value):
-    """Stochastic gradient descent with momentum; weight decay on all parameters, as in the LDAM and IB code.
+    """Stochastic gradient descent with momentum.
 
-    `warmup_epochs` w: epoch e <= w has lr * e / w (stepwise per epoch, as in the LDAM and IB code).
+    decay: which parameters `weight_decay` pulls on. `all` as in the LDAM, IB and Meta-Weight-Net code; `no_norm_bias`
+        neither those of normalisations nor any bias (Class-Balanced at large scale); `no_final_bias` all but the
+        classifier's bias (Class-Balanced with sigmoid losses, CDB).
+    warmup: over `warmup_epochs` w the learning rate rises, `per_epoch`: lr * e / w in epoch e (LDAM and IB code), or
+        `per_step`, from 0 in the first step (Class-Balanced code).
     """
 
     lr: Annotated[float, Field(gt=0)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 2e-4
+    decay: Literal["all", "no_norm_bias", "no_final_bias"] = "all"
     nesterov: bool = False
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    warmup: Literal["per_epoch", "per_step"] = "per_epoch"
     schedule: Annotated[Step | Cosine, Field(discriminator="kind")] = Step()
 
     @model_validator(mode="after")
@@ -63,18 +69,40 @@ class SGD(Value):
             raise ValueError("nesterov: true needs momentum above 0, but momentum is 0.0")
         return self
 
-    def learning_rate(self, epoch: int, epochs: int, *, warmup: bool) -> float:
-        """The learning rate of an epoch (from 1), before the phase's own scale."""
-        rising = min(1.0, epoch / self.warmup_epochs) if warmup and self.warmup_epochs else 1.0
+    def learning_rate(self, epoch: int, epochs: int, *, done: float = 1.0, warmup: bool = True) -> float:
+        """The learning rate in an epoch (from 1) of which a share `done` in [0, 1] of the steps is behind."""
+        rising = self._rising(epoch, done) if warmup else 1.0
         return self.lr * rising * self.schedule.factor(epoch, epochs)
 
+    @property
+    def rising_epochs(self) -> int:
+        """How many epochs are below the full rate because of the warm-up; per epoch, its last one is not."""
+        return max(0, self.warmup_epochs - (self.warmup == "per_epoch"))
+
+    def _rising(self, epoch: int, done: float) -> float:
+        if not self.warmup_epochs:
+            return 1.0
+        passed = epoch if self.warmup == "per_epoch" else epoch - 1 + done
+        return min(1.0, passed / self.warmup_epochs)
+
     def build(self, model: nn.Module) -> torch.optim.SGD:
-        """The optimizer over all parameters of a network; its learning rate is set each epoch."""
+        """The optimizer over all parameters of a network; its learning rate is set at each step."""
+        free = {name for name, parameter in model.named_parameters() if self._is_free(name, parameter)}
+        groups = [
+            {"params": [p for name, p in model.named_parameters() if name not in free]},
+            {"params": [p for name, p in model.named_parameters() if name in free], "weight_decay": 0.0},
+        ]
         return torch.optim.SGD(
-            model.parameters(),
+            [group for group in groups if group["params"]],
             lr=self.lr,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             nesterov=self.nesterov,
             fused=True,
         )
+
+    def _is_free(self, name: str, parameter: Tensor) -> bool:
+        """Whether a parameter is free of weight decay."""
+        if self.decay == "no_norm_bias":
+            return parameter.ndim <= 1
+        return self.decay == "no_final_bias" and name == "classifier.bias"

@@ -1,80 +1,98 @@
-"""Where images come from: the digits that scikit-learn carries, MNIST and CIFAR-10 in torchvision's folders.
+"""The datasets: what each is called, what is known of it without reading it, and how it is read.
 
-A source gives all its images as uint8 tensors; which of them are trained on is decided in data.py.
+A source gives all its images, in memory or as files; which of them are trained on is decided in data.py.
 """
 
 import hashlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from lt_core import layouts, own
+from lt_core.batches import Augment
+from lt_core.images import Images as Images
+from lt_core.images import Sets
+from lt_core.normalisation import CIFAR10, IMAGENET, INATURALIST, NONE, Normalisation
 from lt_core.value import InputError
 
-
-@dataclass(frozen=True)
-class Images:
-    """Pixels uint8 [N, channels, height, width] and labels int64 [N]."""
-
-    pixels: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, indices: np.ndarray) -> "Images":
-        chosen = torch.from_numpy(indices)
-        return Images(self.pixels[chosen], self.labels[chosen])
-
-    def to(self, device: torch.device) -> "Images":
-        """The same images on a device."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+Read = Callable[[Path | None, str | None], Sets]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset: its classes, the size of a head class, its normalisation, how it is read."""
+    """A dataset. What only its files can tell is null.
+
+    classes, channels: their number.
+    n_max: images of a head class that a profile is cut from; null where the classes' own sizes say it.
+    image_size: of its images; of files that are streamed, that of the papers' recipes.
+    normalise: its own mean and deviation; null measures those of the training images (streamed: ImageNet's).
+    val_per_class, augment: the defaults.
+    own_val, own_test: whether it brings them.
+    files: whether its images lie in files of their own.
+    cut: whether a profile may be cut from it.
+    """
 
     name: str
     about: str
-    classes: int
-    n_max: int
-    channels: int
-    image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    read: Callable[[Path | None], tuple[Images, Images]]
+    read: Read
+    classes: int | None = None
+    n_max: int | None = None
+    channels: int | None = 3
+    image_size: int | None = None
+    normalise: Normalisation | None = None
+    val_per_class: int = 0
+    augment: Augment = "none"
+    own_val: bool | None = False
+    own_test: bool | None = True
+    files: bool = False
+    cut: bool = True
+    home: str = ""
 
-    def load(self, root: Path | None) -> tuple[Images, Images]:
-        """All training and all test images; InputError where files are missing or damaged."""
-        return _load(self.name, root)
+    def load(self, root: Path | None, path: str | None = None) -> Sets:
+        """All images; InputError where files are missing or damaged."""
+        stamp = _own_path(root, path) if path else None
+        changed = stamp.stat().st_mtime_ns if stamp and stamp.is_file() else 0
+        return _load(self.name, root, path, changed)
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, root: Path | None) -> tuple[Images, Images]:
-    return SOURCES[name].read(root)
+def _load(name: str, root: Path | None, path: str | None, changed: int) -> Sets:
+    return SOURCES[name].read(root, path)
 
+
+# --- in memory --------------------------------------------------------------------------------------
 
 DIGITS_TEST_PER_CLASS = 40
 
 
-def _read_digits(root: Path | None) -> tuple[Images, Images]:
+def _read_digits(root: Path | None, path: str | None) -> Sets:
     """scikit-learn's 1,797 digits; the last 40 of each class, in its order, are the test part."""
-    from sklearn.datasets import load_digits  # a second's import that no other dataset needs
-
-    bunch: Any = load_digits()
-    pixels = np.floor(bunch.images * (255 / 16) + 0.5).astype(np.uint8)[:, None]
-    labels = bunch.target.astype(np.int64)
+    table = np.loadtxt(_sklearn_folder() / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    pixels = np.floor(table[:, :-1].reshape(-1, 8, 8) * (255 / 16) + 0.5).astype(np.uint8)[:, None]
+    labels = table[:, -1].astype(np.int64)
     per_class = [np.where(labels == c)[0] for c in range(10)]
     images = Images(torch.from_numpy(pixels), torch.from_numpy(labels))
     pool = np.sort(np.concatenate([indices[:-DIGITS_TEST_PER_CLASS] for indices in per_class]))
     test = np.sort(np.concatenate([indices[-DIGITS_TEST_PER_CLASS:] for indices in per_class]))
-    return images[pool], images[test]
+    return Sets(images[pool], None, images[test], _digits())
+
+
+def _sklearn_folder() -> Path:
+    """Where scikit-learn lies; importing it would take each worker process seconds."""
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise InputError("dataset digits lies in the package scikit-learn, which is not installed")
+    return Path(spec.origin).parent
+
+
+def _digits(classes: int = 10) -> tuple[str, ...]:
+    return tuple(str(c) for c in range(classes))
 
 
 # MD5 of the official idx files, unpacked; torchvision knows those of the archives only.
@@ -86,34 +104,59 @@ MNIST_FILES = {
 }
 
 
-def _read_mnist(root: Path | None) -> tuple[Images, Images]:
+def _read_mnist(root: Path | None, path: str | None) -> Sets:
     from torchvision.datasets import MNIST
 
     root = _checked("mnist", root, "MNIST/raw", MNIST_FILES)
     sets = [MNIST(str(root), train=train) for train in (True, False)]
     train, test = (Images(s.data[:, None].contiguous(), s.targets.long()) for s in sets)
-    return train, test
+    return Sets(train, None, test, _digits())
 
 
-def _read_cifar10(root: Path | None) -> tuple[Images, Images]:
+NINE_AND_FOUR = (9, 4)  # class 0, the majority, and class 1
+
+
+def _read_mnist_4_9(root: Path | None, path: str | None) -> Sets:
+    sets = SOURCES["mnist"].load(root)
+    train, test = (_only(part, NINE_AND_FOUR) for part in (sets.train, sets.test))
+    return Sets(train, None, test, tuple(map(str, NINE_AND_FOUR)))
+
+
+def _only(images: Any, digits: tuple[int, ...]) -> Images:
+    """The images of some classes, in their order, with those classes' places as labels."""
+    place = torch.full((10,), -1)
+    place[list(digits)] = torch.arange(len(digits))
+    kept = images[np.where(place[images.labels].numpy() >= 0)[0]]
+    return Images(kept.pixels, place[kept.labels])
+
+
+def _read_cifar10(root: Path | None, path: str | None) -> Sets:
     from torchvision.datasets import CIFAR10
 
-    meta = (CIFAR10.meta["filename"], CIFAR10.meta["md5"])
-    files = {name: md5 for name, md5 in [*CIFAR10.train_list, *CIFAR10.test_list, meta]}  # noqa: C416 (typed)
-    root = _checked("cifar10", root, CIFAR10.base_folder, files)
-    train, test = (_from_cifar(CIFAR10(str(root), train=train)) for train in (True, False))
-    return train, test
+    return _from_cifar("cifar10", CIFAR10, root)
 
 
-def _from_cifar(dataset: Any) -> Images:
-    pixels = torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous()
-    return Images(pixels, torch.tensor(dataset.targets, dtype=torch.int64))
+def _read_cifar100(root: Path | None, path: str | None) -> Sets:
+    from torchvision.datasets import CIFAR100
+
+    return _from_cifar("cifar100", CIFAR100, root)
+
+
+def _from_cifar(name: str, kind: Any, root: Path | None) -> Sets:
+    meta = (kind.meta["filename"], kind.meta["md5"])
+    files = {file: md5 for file, md5 in [*kind.train_list, *kind.test_list, meta]}  # noqa: C416 (typed)
+    root = _checked(name, root, kind.base_folder, files)
+    train, test = (kind(str(root), train=train) for train in (True, False))
+    images = (
+        Images(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets, dtype=torch.int64))
+        for s in (train, test)
+    )
+    return Sets(next(images), None, next(images), tuple(train.classes))
 
 
 def _checked(name: str, root: Path | None, folder: str, md5: dict[str, str]) -> Path:
     """The data folder, once every file is there and intact."""
-    if root is None:
-        raise InputError(f"dataset {name} needs a data folder: set LT_DATA to the one that holds {folder}")
+    root = _needed(name, root, folder)
     for file, expected in md5.items():
         path = root / folder / file
         if not path.is_file():
@@ -127,17 +170,68 @@ def _checked(name: str, root: Path | None, folder: str, md5: dict[str, str]) -> 
     return root
 
 
+def _needed(name: str, root: Path | None, folder: str) -> Path:
+    if root is None:
+        raise InputError(f"dataset {name} needs a data folder: set LT_DATA to the one that holds {folder}")
+    return root
+
+
+# --- in files ---------------------------------------------------------------------------------------
+
+
+def _in_folder(name: str, folder: str, read: Callable[[Path], Sets]) -> Read:
+    """A reader of a dataset that lies in a folder of the data folder."""
+    return lambda root, path: read(_needed(name, root, folder) / folder)
+
+
+def _read_own(read: Callable[[Path], Sets]) -> Read:
+    """A reader of what `path` says, relative to the data folder or absolute."""
+    return lambda root, path: read(_own_path(root, path or ""))
+
+
+def _own_path(root: Path | None, path: str) -> Path:
+    if root is None and not Path(path).is_absolute():
+        raise InputError(f"data.path is {path}, relative to a data folder: set LT_DATA to it, or give the whole path")
+    return (root or Path()) / path
+
+
+# --- fetching ---------------------------------------------------------------------------------------
+
+BY_HAND = {
+    "tiny-imagenet": "unpack cs231n.stanford.edu/tiny-imagenet-200.zip there",
+    "imagenet": "fetch ILSVRC2012 from image-net.org into its folder imagenet, as train/WNID and val/WNID",
+    "imagenet-lt": "put the lists ImageNet_LT_{train,val,test}.txt (github.com/zhmiao/OpenLongTailRecognition-OLTR) "
+    "into the folder imagenet, beside train/WNID and val/WNID of image-net.org",
+    "inaturalist2017": "unpack github.com/visipedia/inat_comp/tree/master/2017 into its folder inaturalist2017",
+    "inaturalist2018": "unpack github.com/visipedia/inat_comp/tree/master/2018 into its folder inaturalist2018",
+    "egtea": "fetch EGTEA Gaze+ from cbs.ic.gatech.edu/fpv, extract its frames into the folder egtea/extracted_frames, "
+    "and put the three lists of github.com/hitachi-rd-cv/CDB-loss beside it",
+}
+
+
 def download(name: str, root: Path) -> None:
-    """Fetch a dataset into the data folder, through torchvision; the embedded ones need nothing."""
+    """Fetch a dataset into the data folder, through torchvision; the embedded ones and the user's need nothing.
+
+    InputError for one that must be fetched by hand, unless its folder is there: it says from where.
+    """
     from torchvision import datasets
 
-    kinds = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}
+    kinds = {
+        "mnist": datasets.MNIST,
+        "mnist-4-9": datasets.MNIST,
+        "cifar10": datasets.CIFAR10,
+        "cifar100": datasets.CIFAR100,
+    }
     if name in kinds:
         try:
             kinds[name](str(root), download=True)
         except (OSError, RuntimeError) as error:
             raise InputError(f"dataset {name} could not be downloaded into {root}: {error}") from None
+    elif name in BY_HAND and not (root / SOURCES[name].home).is_dir():
+        raise InputError(f"dataset {name} cannot be downloaded into {root}: {BY_HAND[name]}")
 
+
+GREY_DIGITS = Normalisation((0.1307,), (0.3081,))
 
 SOURCES = {
     source.name: source
@@ -145,35 +239,139 @@ SOURCES = {
         Source(
             "digits",
             "1,797 handwritten digits of scikit-learn (embedded); head class 100, test 40 a class",
+            _read_digits,
             classes=10,
             n_max=100,
             channels=1,
             image_size=8,
-            mean=(0.3053,),
-            std=(0.3761,),
-            read=_read_digits,
+            normalise=Normalisation((0.3053,), (0.3761,)),
+            val_per_class=30,
         ),
         Source(
             "mnist",
             "MNIST (LeCun et al. 1998), 10 classes; head class 5,000",
+            _read_mnist,
             classes=10,
             n_max=5000,
             channels=1,
             image_size=28,
-            mean=(0.1307,),
-            std=(0.3081,),
-            read=_read_mnist,
+            normalise=GREY_DIGITS,
+            val_per_class=500,
+        ),
+        Source(
+            "mnist-4-9",
+            "MNIST's nines (majority) and fours (CDB): 5,000 to train on, test 800 a class, drawn by the subset's seed",
+            _read_mnist_4_9,
+            classes=2,
+            channels=1,
+            image_size=28,
+            normalise=GREY_DIGITS,
+            val_per_class=500,
         ),
         Source(
             "cifar10",
             "CIFAR-10 (Krizhevsky 2009), 10 classes; head class 5,000",
+            _read_cifar10,
             classes=10,
             n_max=5000,
-            channels=3,
             image_size=32,
-            mean=(0.4914, 0.4822, 0.4465),
-            std=(0.2023, 0.1994, 0.2010),
-            read=_read_cifar10,
+            normalise=CIFAR10,
+            val_per_class=500,
+        ),
+        Source(
+            "cifar100",
+            "CIFAR-100 (Krizhevsky 2009), 100 classes; head class 500",
+            _read_cifar100,
+            classes=100,
+            n_max=500,
+            image_size=32,
+            normalise=Normalisation((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+            val_per_class=50,
+        ),
+        Source(
+            "tiny-imagenet",
+            "Tiny ImageNet (Stanford CS231n), 200 classes of 64 x 64; head class 500",
+            _in_folder("tiny-imagenet", "tiny-imagenet-200", layouts.tiny_imagenet),
+            classes=200,
+            n_max=500,
+            image_size=64,
+            normalise=IMAGENET,
+            val_per_class=50,
+            files=True,
+            home="tiny-imagenet-200",
+        ),
+        Source(
+            "imagenet",
+            "ImageNet (ILSVRC 2012), 1,000 classes; its val is the test part",
+            _in_folder("imagenet", "imagenet", layouts.imagenet),
+            augment="random_resized_crop",
+            image_size=224,
+            normalise=IMAGENET,
+            files=True,
+            home="imagenet",
+        ),
+        Source(
+            "imagenet-lt",
+            "ImageNet-LT (Liu et al. 2019), 1,000 classes of 5 to 1,280 images, with its own val",
+            _in_folder("imagenet-lt", "imagenet", layouts.imagenet_lt),
+            augment="random_resized_crop_jitter",
+            image_size=224,
+            normalise=IMAGENET,
+            own_val=True,
+            files=True,
+            cut=False,
+            home="imagenet",
+        ),
+        *(
+            Source(
+                f"inaturalist{year}",
+                f"iNaturalist {year}, {classes} classes with their natural counts; its val is the test part",
+                _in_folder(f"inaturalist{year}", f"inaturalist{year}", partial(layouts.inaturalist, year=year)),
+                augment="random_resized_crop",
+                image_size=224,
+                normalise=INATURALIST,
+                files=True,
+                cut=False,
+                home=f"inaturalist{year}",
+            )
+            for year, classes in ((2017, "5,089"), (2018, "8,142"))
+        ),
+        Source(
+            "egtea",
+            "EGTEA Gaze+ (Li et al. 2018), clips of 19 verbs with their natural counts, split 1 with CDB's val",
+            _in_folder("egtea", "egtea", layouts.egtea),
+            augment="clip_crop_rotate",
+            classes=19,
+            image_size=224,
+            normalise=NONE,
+            own_val=True,
+            files=True,
+            cut=False,
+            home="egtea",
+        ),
+        Source(
+            "folder",
+            "your own images in folders, PATH/train/CLASS/*.png; val and test alike, or taken from train",
+            _read_own(own.read_folder),
+            own_val=None,
+            own_test=None,
+            files=True,
+        ),
+        Source(
+            "csv",
+            "your own images, listed in a CSV with the columns path, label and, if wanted, split",
+            _read_own(own.read_csv),
+            own_val=None,
+            own_test=None,
+            files=True,
+        ),
+        Source(
+            "npz",
+            "your own images in an .npz: images uint8 [N, H, W, channels], labels and, if wanted, split or class_names",
+            _read_own(own.read_npz),
+            channels=None,
+            own_val=None,
+            own_test=None,
         ),
     )
 }

@@ -5,33 +5,43 @@ that was saved, moved and loaded is the run that was never interrupted.
 """
 
 import copy
-import ctypes
-import hashlib
 import math
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
-from lt_core.config import TrainConfig, canonical
-from lt_core.data import Batches, Parts, load_parts
-from lt_core.metrics import accuracies, confusion_matrix
-from lt_core.sources import SOURCES, Images
+from lt_core.batches import Batches
+from lt_core.config import TrainConfig
+from lt_core.data import Parts, load_parts
+from lt_core.draws import class_balanced, generator, instance_balanced, key
+from lt_core.images import Part
+from lt_core.losses import Given
+from lt_core.meta import NoReweighting, Parameters, Reweighter
+from lt_core.metrics import Evaluated, accuracies, evaluated
+from lt_core.models import Outputs
+from lt_core.normalisation import Normalisation
+from lt_core.numerics import keep_freed_memory, set_numerics
+from lt_core.objective import Objective
+from lt_core.phases import Phase
 from lt_core.value import InputError
-from lt_core.weights import reduce
+from lt_core.weights import ClassDifficulty
+
+EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True)
 class EpochResult:
     """One epoch: `val` holds accuracies in [0, 1] by name (empty without val images).
 
-    score: the best `val_acc` over the epochs of the last phase so far, None before that phase and without val.
+    score: the best accuracy on val over the epochs of the last phase so far, None before that phase and without val;
+        the macro accuracy where the classes of val are not of equal size.
     diverged: the loss or the network's outputs are no longer finite.
     """
 
@@ -54,23 +64,38 @@ def fit(config: TrainConfig, root: Path | None = None, device: str = "cpu", thre
 
 
 class Run:
-    """The state of one training. `history` holds the results of the epochs done."""
+    """The state of one training. `history` holds the results of the epochs done, `test_series` their test accuracies.
+
+    test_series is empty unless the config asks for `evaluation.test_every_epoch`.
+    """
 
     def __init__(self, config: TrainConfig, root: Path | None = None, device: str = "cpu", threads: int = 1) -> None:
-        _keep_freed_memory()
+        keep_freed_memory()
         self.config = config
         self.device = torch.device(device)
         self.threads = threads
         self.history: list[EpochResult] = []
-        parts = load_parts(config.data, root)
-        self.parts = parts
-        self._val, self._test = parts.val.to(self.device), parts.test.to(self.device)
-        self._batches = Batches(parts.train.to(self.device), config.batch_size, config.data.augment == "crop_flip")
-        self._weights = [phase.weights(parts.class_counts).to(self.device, torch.float32) for phase in config.phases]
-        self._normalise = _Normalise(parts, self.device)
-        self.model = _build(config, self.device)
+        self.test_series: list[float] = []
+        self.parts = load_parts(config.data, root)
+        self._meta, self._val, self._test = (
+            part.to(self.device) for part in (self.parts.meta, self.parts.val, self.parts.test)
+        )
+        self._workers = threads if config.data.streams and threads > 1 else 0
+        self._batches = Batches(self.parts.train.to(self.device), config.data.augment, self._workers)
+        self._meta_batches = Batches(self._meta, config.data.augment) if len(self._meta) else None
+        self._score_by = "acc" if _balanced(self.parts.val) else "acc_macro"
+        self._counts = torch.tensor(self.parts.class_counts, dtype=torch.float32, device=self.device)
+        self._normalise, self._normalise_test = (
+            _Normalise(by, self.device, 5 if config.model.clips else 4)
+            for by in (self.parts.normalise, self.parts.normalise_test)
+        )
+        self.model = _build(config, self.parts, root, self.device)
         self._optimizer = config.optimizer.build(self.model)
+        self._reweighter: Reweighter | None = None
+        self._class_accuracy: Tensor | None = None  # [C], on the meta part after the last epoch
         self._best_model: dict[str, Tensor] | None = None
+        self._best_test: Evaluated | None = None
+        self._start_phase(config.phase_at(1), None)
 
     @property
     def epoch(self) -> int:
@@ -90,10 +115,10 @@ class Run:
     def step(self) -> EpochResult:
         """Train one epoch and evaluate it on val."""
         started = time.perf_counter()
-        _set_numerics(self.threads)
+        set_numerics(self.threads)
         number = self.epoch + 1
         loss = self._train_epoch(number)
-        val, finite = self._accuracies(self._val) if len(self._val) else ({}, True)
+        val, finite = self._after_epoch()
         diverged = not (math.isfinite(loss) and finite)
         score, best_epoch = self._score(number, {} if diverged else val)
         if best_epoch == number:
@@ -104,16 +129,31 @@ class Run:
         return result
 
     def test(self) -> dict[str, float]:
-        """`test_acc` of the best validation epoch (of the last where there is no val) and `test_acc_last`."""
-        _set_numerics(self.threads)
-        last = self._accuracies(self._test)[0]["acc"]
-        if self._best_model is None:
-            return {"test_acc": last, "test_acc_last": last}
-        trained = copy.deepcopy(self.model.state_dict())
-        self.model.load_state_dict(self._best_model)
-        best = self._accuracies(self._test)[0]["acc"]
-        self.model.load_state_dict(trained)
-        return {"test_acc": best, "test_acc_last": last}
+        """What the test part gives, by name, for the epochs that a paper may report; evaluated now.
+
+        test_acc: of the best validation epoch (of the last where there is no val). test_acc_last: of the last.
+        With `evaluation.test_every_epoch` also test_acc_best_test and best_test_epoch.
+        """
+        accuracy = {selection: found.accuracy for selection, found in self.evaluations().items()}
+        named = {"test_acc": accuracy.get("best_val", accuracy["last"]), "test_acc_last": accuracy["last"]}
+        if self._best_test is not None:
+            best = self._best_test.accuracy
+            named |= {"test_acc_best_test": best, "best_test_epoch": self.test_series.index(best) + 1}
+        return named
+
+    def evaluations(self) -> dict[str, Evaluated]:
+        """The test part by selection: `last`, `best_val` where there is val, `best_test` where the config asks for it.
+
+        The first two are evaluated now; `metrics.measures` gives their values by name.
+        """
+        set_numerics(self.threads)
+        found = {"last": self._evaluated(self._test)}
+        if self._best_model is not None:
+            trained = copy.deepcopy(self.model.state_dict())
+            self.model.load_state_dict(self._best_model)
+            found["best_val"] = self._evaluated(self._test)
+            self.model.load_state_dict(trained)
+        return found if self._best_test is None else {**found, "best_test": self._best_test}
 
     def save(self, stream: IO[bytes]) -> None:
         """Write all that is needed to go on to a binary stream."""
@@ -123,6 +163,10 @@ class Run:
             "model": self.model.state_dict(),
             "best_model": self._best_model,
             "optimizer": self._optimizer.state_dict(),
+            "reweighter": self._reweighter.state_dict() if self._reweighter else None,
+            "class_accuracy": self._class_accuracy,
+            "test_series": self.test_series,
+            "best_test": self._best_test and asdict(self._best_test),
             "history": [asdict(result) for result in self.history],
         }
         torch.save(state, stream)
@@ -130,30 +174,110 @@ class Run:
     def load(self, stream: IO[bytes]) -> None:
         """Take over a saved state of the same config and data; InputError for another one's."""
         state: dict[str, Any] = torch.load(stream, map_location=self.device, weights_only=True)
-        for key, own in (("config_id", self.config.id), ("data_id", self.parts.id)):
-            if state[key] != own:
-                raise InputError(f"the checkpoint's {key} is {state[key]}, but this run's is {own}")
+        for name, own in (("config_id", self.config.id), ("data_id", self.parts.id)):
+            if state[name] != own:
+                raise InputError(f"the checkpoint's {name} is {state[name]}, but this run's is {own}")
+        self.history = [EpochResult(**result) for result in state["history"]]
+        for number in range(2, self.epoch + 1):
+            self._start_phase(self.config.phase_at(number), self.config.phase_at(number - 1))
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._reweighter:
+            self._reweighter.load_state_dict(state["reweighter"])
+        self._class_accuracy = state["class_accuracy"]
         self._best_model = state["best_model"]
-        self.history = [EpochResult(**result) for result in state["history"]]
+        self.test_series = state["test_series"]
+        self._best_test = state["best_test"] and Evaluated(**state["best_test"])
 
     def train_batches(self, number: int) -> Iterator[tuple[Tensor, int]]:
         """Train an epoch (from 1) batch by batch: yields each batch's loss, a scalar on the device, and its size."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.learning_rate(number)
         phase = self.config.phase_at(number)
-        weights = self._weights[self.config.phases.index(phase)]
-        draws = (_generator(self.config.seed, number, purpose) for purpose in ("order", "augmentation"))
-        self.model.train()
-        for pixels, labels in self._batches.epoch(*draws):
-            losses = phase.loss(self._forward(pixels), labels)
-            numerator, denominator = reduce(losses, weights[labels], phase.weights.reduction)
-            loss = numerator / denominator
+        if number > 1:
+            self._start_phase(phase, self.config.phase_at(number - 1))
+        objective = self._objective(phase, number)
+        order = _SAMPLERS[phase.sampler](self.parts.train.labels, self._draws(number, "order"))
+        batches = self._batches.epoch(order, self.config.batch_size, self._draws(number, "augmentation"))
+        steps = math.ceil(len(order) / self.config.batch_size)
+        meta_draws = self._draws(number, "meta")
+        self._set_mode(phase)
+        for step, (pixels, labels) in enumerate(batches):
+            rate = self._set_rate(number, step / steps)
+            if self._reweighter:
+                loss = self._reweighted(objective, self._normalise(pixels), labels, meta_draws, rate)
+            else:
+                loss = objective(self._outputs, self._normalise(pixels), labels)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
             yield loss.detach(), len(labels)
+
+    def _start_phase(self, phase: Phase, before: Phase | None) -> None:
+        """What a phase changes when it begins: its own head and optimizer, what is trained, the sample weigher."""
+        if phase is before:
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(self.config.seed, phase.start, "phase"))
+            if phase.restart and phase.restart.head:
+                self._renew_head()
+            reweighting = phase.reweighting
+            if before is None or reweighting != before.reweighting:
+                kept = isinstance(reweighting, NoReweighting)
+                self._reweighter = None if kept else reweighting.build(self.device)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad = phase.train == "all" or name.startswith("classifier.")
+        if phase.restart:
+            self._optimizer = phase.restart.optimizer.build(self.model)
+
+    def _renew_head(self) -> None:
+        """Draw the classifier anew."""
+        old: Any = self.model.classifier
+        fresh = self.config.model.new_head(old.in_features, old.out_features)
+        self.model.classifier = fresh.to(self.device)
+
+    def _objective(self, phase: Phase, number: int) -> Objective:
+        """What an epoch (from 1) minimises: the class weights may depend on the epoch before."""
+        weights = phase.weights(self.parts.class_counts, self._class_accuracy).to(self.device, torch.float32)
+        given = Given(self._counts, weights, self._draws(number, "mask"))
+        return Objective(phase, given, self.config.data.mixup, self._draws(number, "mixup"))
+
+    def _reweighted(
+        self, objective: Objective, images: Tensor, labels: Tensor, meta_draws: torch.Generator, rate: float
+    ) -> Tensor:
+        """The loss of a batch whose samples the reweighter weighs, sum of w_i * loss_i."""
+        assert self._reweighter is not None
+        meta_images, meta_labels = self._meta_batch(objective.phase, meta_draws)
+
+        def losses(parameters: Parameters) -> Tensor:
+            return objective.weighted(self._outputs(images, parameters), labels)
+
+        def meta_loss(parameters: Parameters) -> Tensor:
+            return F.cross_entropy(self._outputs(meta_images, parameters).logits, meta_labels)
+
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        weights = self._reweighter.weights(trained, losses, meta_loss, rate)
+        return (weights * objective.weighted(self._outputs(images), labels)).sum()
+
+    def _meta_batch(self, phase: Phase, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images, normalised, and labels of a meta batch, drawn without replacement."""
+        assert self._meta_batches is not None and not isinstance(phase.reweighting, NoReweighting)
+        order = torch.randperm(len(self._meta), generator=draws)[: phase.reweighting.batch_size]
+        pixels, labels = next(self._meta_batches.epoch(order, len(order), draws))
+        return self._normalise(pixels), labels
+
+    def _set_mode(self, phase: Phase) -> None:
+        """Training mode for what is trained; the rest, its batch statistics included, stays as it is."""
+        self.model.train(phase.train == "all")
+        self.model.classifier.train()
+
+    def _set_rate(self, number: int, done: float) -> float:
+        """Set the learning rate of an epoch (from 1) of which a share `done` of the steps is behind."""
+        rate = self.config.learning_rate(number, done)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _draws(self, number: int, purpose: str) -> torch.Generator:
+        return generator(self.config.seed, number, purpose)
 
     def _train_epoch(self, number: int) -> float:
         """The mean training loss of an epoch, each batch by its size; one synchronisation with the device."""
@@ -162,36 +286,71 @@ class Run:
             total += loss * size
         return total.item() / len(self.parts.train)
 
-    def _forward(self, pixels: Tensor) -> Any:
-        """Outputs in float32, whatever precision the network runs in."""
-        x = self._normalise(pixels).contiguous(memory_format=_layout(self.config))
+    def _outputs(self, images: Tensor, parameters: Parameters | None = None) -> Outputs:
+        """Outputs in float32, whatever precision the network runs in.
+
+        parameters: stand in for the network's own; its batch statistics are then left alone.
+        """
+        x = images.contiguous(memory_format=_layout(self.config))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            outputs = self.model(x)
-        return type(outputs)(*(tensor.float() for tensor in outputs))
+            if parameters is None:
+                outputs = self.model(x)
+            else:
+                buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+                outputs = functional_call(self.model, {**parameters, **buffers}, (x,))
+        return Outputs(*(tensor.float() for tensor in outputs))
+
+    def _after_epoch(self) -> tuple[dict[str, float], bool]:
+        """Evaluate val, and meta and test where the config asks for it: accuracies on val, all finite or not."""
+        val = self._evaluated(self._val) if len(self._val) else None
+        if _reads_difficulty(self.config):
+            on_val = val if self.config.data.meta_source == "val" else None
+            confusion = (on_val or self._evaluated(self._meta)).confusion
+            self._class_accuracy = confusion.diagonal().double() / confusion.sum(1)
+        if self.config.evaluation.test_every_epoch:
+            self._note_test(self._evaluated(self._test))
+        if val is None:
+            return {}, True
+        return accuracies(val.confusion, self.parts.class_counts, self.config.evaluation.groups), val.finite
+
+    def _note_test(self, found: Evaluated) -> None:
+        """Keep the test accuracy of an epoch, and all of it where it is the best so far."""
+        if not self.test_series or found.accuracy > max(self.test_series):
+            self._best_test = found
+        self.test_series.append(found.accuracy)
 
     @torch.no_grad()
-    def _accuracies(self, images: Images) -> tuple[dict[str, float], bool]:
-        """Accuracies by name, and whether all logits were finite."""
+    def _evaluated(self, part: Part) -> Evaluated:
+        """The network in evaluation mode on a part."""
         self.model.eval()
-        logits = torch.cat([self._forward(pixels).logits for pixels in images.pixels.split(500)])
-        confusion = confusion_matrix(logits.argmax(1), images.labels, logits.shape[1])
-        return accuracies(confusion, self.parts.class_counts), bool(logits.isfinite().all())
+        normalise = self._normalise_test if part is self._test else self._normalise
+        post_hoc, classifier = self.config.evaluation.post_hoc, self.model.classifier
+        logits = (
+            (post_hoc(self._outputs(normalise(pixels)), classifier, self._counts), labels)
+            for pixels, labels in part.batches(EVALUATION_BATCH, self._workers)
+        )
+        return evaluated(logits, self.parts.classes)
 
     def _score(self, number: int, val: dict[str, float]) -> tuple[float | None, int | None]:
-        """The best val accuracy since the last phase began, and its epoch; no `val`, no change."""
+        """The best accuracy on val since the last phase began, and its epoch; no `val`, no change."""
         score, best_epoch = None, None
         if self.history:
             score, best_epoch = self.history[-1].score, self.history[-1].best_epoch
-        if not val or number <= canonical(self.config).phases[-1].start:
+        if not val or number <= self.config.used_phases[-1][0].start:
             return score, best_epoch
-        return (val["acc"], number) if score is None or val["acc"] > score else (score, best_epoch)
+        chosen = val[self._score_by]
+        return (chosen, number) if score is None or chosen > score else (score, best_epoch)
+
+
+_SAMPLERS = {"instance": instance_balanced, "class_balanced": class_balanced}
 
 
 class _Normalise:
-    """uint8 pixels [B, channels, height, width] -> float32, less the mean, over the standard deviation."""
+    """uint8 pixels [B, channels, ...] -> float32, less the mean, over the standard deviation."""
 
-    def __init__(self, parts: Parts, device: torch.device) -> None:
-        mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (parts.mean, parts.std))
+    def __init__(self, by: Normalisation, device: torch.device, dimensions: int) -> None:
+        shape = (1, -1, *(1,) * (dimensions - 2))
+        mean, std = (torch.tensor(v, device=device).view(shape) for v in (by.mean, by.std))
         self.scale = 1 / (255 * std)
         self.shift = -mean / std
 
@@ -199,42 +358,22 @@ class _Normalise:
         return torch.addcmul(self.shift, pixels.float(), self.scale)
 
 
-def _build(config: TrainConfig, device: torch.device) -> torch.nn.Module:
+def _build(config: TrainConfig, parts: Parts, root: Path | None, device: torch.device) -> Any:
     """The network on its device, initialised on the CPU from the config's seed; torch's own state is left alone."""
-    source = SOURCES[config.data.name]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_key(config.seed, 0, "init"))
-        model = config.model.build(source.channels, source.image_size, source.classes)
+        torch.manual_seed(key(config.seed, 0, "init"))
+        model = config.model.build(parts.channels, parts.image_size, parts.classes, root)
     return model.to(device).to(memory_format=_layout(config))
+
+
+def _balanced(part: Part) -> bool:
+    """Whether the classes of a part that it has are of equal size."""
+    return len(set(part.labels.bincount().tolist())) <= 1
+
+
+def _reads_difficulty(config: TrainConfig) -> bool:
+    return any(isinstance(phase.weights, ClassDifficulty) for phase in config.phases)
 
 
 def _layout(config: TrainConfig) -> torch.memory_format:
     return torch.channels_last if config.channels_last else torch.contiguous_format
-
-
-def _set_numerics(threads: int) -> None:
-    """What the bits depend on; set before each use, because other runs share the process."""
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
-    torch.backends.cudnn.benchmark = False
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Let glibc reuse what a batch has freed: by default each activation is mapped anew, and its pages fault anew."""
-    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
-    libc = ctypes.CDLL(None)
-    if sys.platform == "linux" and hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _generator(seed: int, epoch: int, purpose: str) -> torch.Generator:
-    return torch.Generator().manual_seed(_key(seed, epoch, purpose))
-
-
-def _key(seed: int, epoch: int, purpose: str) -> int:
-    """63 bits that depend on all three."""
-    digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

@@ -13,6 +13,8 @@ from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 
 class InputError(ValueError):
@@ -22,22 +24,34 @@ class InputError(ValueError):
 class Value(BaseModel):
     """A frozen pydantic model: unknown fields, wrong types, NaN and infinity are errors; 1 is 1.0 in a float."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults, as plain data, of the fields that may be left out beside the given ones."""
+        fields = _fields(cls)
+        return {name: to_jsonable_python(f.default, by_alias=True) for name, f in fields.items() if not f.is_required()}
 
     @classmethod
     def parse(cls, data: object) -> Self:
         """The value that plain data (dicts, lists, scalars) describe; InputError names path, value, allowed."""
+        _check_plain(data, cls.__name__)
         try:
             return cls.model_validate_json(json.dumps(data))  # JSON mode: a list may stand for a tuple
         except ValidationError as error:
             raise InputError(_sentence(cls, data, error)) from None
-        except TypeError:
-            raise InputError(f"{cls.__name__} must be plain data, but holds a value that is not") from None
 
     @classmethod
     def load(cls, text: str) -> Self:
         """The value that a YAML text describes."""
         return cls.parse(read_yaml(text))
+
+    def replaced(self, **fields: object) -> Self:
+        """A copy with some fields new, checked like any other; InputError names what is wrong."""
+        try:
+            return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **fields})
+        except ValidationError as error:
+            raise InputError(_sentence(type(self), {}, error)) from None
 
     def plain(self) -> dict[str, Any]:
         """This value as dicts, lists and scalars."""
@@ -54,11 +68,14 @@ V = TypeVar("V", bound=Value)
 def override(value: V, changes: Mapping[str, object]) -> V:
     """A copy in which each dotted path has its new value or subtree; all are applied, then checked, at once.
 
-    A new `kind` starts from that kind's defaults. InputError for an unknown path, with the nearest known one.
+    A new `kind` and a new subtree start from their defaults, whichever order the changes have. InputError for an
+    unknown path, with the nearest known one.
     """
     data = value.plain()
     for path in sorted(changes, key=lambda p: (p.count("."), not p.endswith("kind"))):
+        _check_plain(changes[path], path)
         _set(data, path, copy.deepcopy(changes[path]))
+        data = _filled(type(value), data)
     return type(value).parse(data)
 
 
@@ -132,36 +149,105 @@ def _set(data: dict[str, Any], path: str, new: object) -> None:
     parent[last if key is None else key] = new
 
 
+def _filled(annotation: Any, data: Any) -> Any:
+    """Plain data with the defaults of the fields that it leaves out; what is wrong in it stays as it is."""
+    if isinstance(data, list):
+        return [_filled(annotation, item) for item in data]
+    cls = _classes(annotation, data) if isinstance(data, dict) else None
+    if cls is None or ("kind" in cls.model_fields and "kind" not in data):
+        return data
+    fields = _fields(cls)
+    defaults = cls.defaults(data)
+    given = {name: _filled(fields[name].annotation, v) if name in fields else v for name, v in data.items()}
+    return {**defaults, **given}
+
+
+# --- plain data -------------------------------------------------------------------------------------
+
+_SCALARS = (str, int, float, type(None))
+
+
+def _check_plain(data: object, root: str) -> None:
+    """InputError where data hold anything but mappings with text as keys, lists and scalars; it names the path."""
+    try:
+        found = _not_plain(data, "")
+    except RecursionError:
+        raise InputError(f"`{root}` must be plain data, but holds itself, or is too deep") from None
+    if found is not None:
+        path, wrong = found
+        raise InputError(
+            f"`{path or root}` is {short(wrong)}, a {type(wrong).__name__}; "
+            "it must be a mapping, a list, text, a number, true, false or null"
+        )
+
+
+def _not_plain(data: object, path: str) -> tuple[str, object] | None:
+    """Path and value of the first thing in data that is not plain."""
+    if not isinstance(data, dict | list | tuple):
+        return None if isinstance(data, _SCALARS) else (path, data)
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    children = (
+        _not_plain(child, f"{path}.{key}".lstrip(".")) if isinstance(key, _SCALARS) else (path, key)
+        for key, child in items
+    )
+    return next((found for found in children if found is not None), None)
+
+
 # --- YAML -------------------------------------------------------------------------------------------
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-3 is a number, a key given twice is an error."""
+    """YAML 1.2's scalars, as people write them (1e-3 is a number, `on` is text); a key given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        nodes = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in nodes]
         doubled = next((i for i, key in enumerate(keys) if key in keys[:i]), None)
         if doubled is not None:
-            line = node.value[doubled][0].start_mark.line + 1
+            line = nodes[doubled].start_mark.line + 1
             raise InputError(f"line {line}: the key `{keys[doubled]}` is given twice")
         return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes the text that _Loader would read as a number."""
+    """Quotes the text that _Loader would read as something else."""
 
 
-# PyYAML follows YAML 1.1, in which 1e-3 (no dot) is a string and `on` a boolean; this is YAML 1.2's number.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+# PyYAML follows YAML 1.1, in which 1e-3 is text, `on` a boolean, 010 eight and 1:30 ninety; these are YAML 1.2's.
+# A whole number longer than Python reads is text, and refused as such.
+_SCALAR_TAGS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (
+        r"[-+]?\d{1,400}|0o[0-7]{1,400}|0x[\da-fA-F]{1,400}",
+        list("-+0123456789"),
+    ),  # Python's longest: 4300 digits
+    "float": (
+        r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         list("-+0123456789."),
-    )
+    ),
+    "merge": (r"<<", ["<"]),
+}
+_Loader.yaml_implicit_resolvers = {}
+for _class in (_Loader, _Dumper):  # the dumper also quotes what readers of YAML 1.1 would take for something else
+    for _tag, (_pattern, _first) in _SCALAR_TAGS.items():
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Quoted with escapes where it holds a line break of YAML 1.1's, which the reader would fold."""
+    style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    return int(text, base)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_Dumper.add_representer(str, _text)
 
 
 def read_yaml(text: str) -> object:
@@ -178,6 +264,17 @@ def read_yaml(text: str) -> object:
 
 # --- one sentence out of a pydantic error -----------------------------------------------------------
 
+_WORDS = {
+    "Input should": "it must",
+    "Tuple should": "the list must",
+    "Dictionary should": "the mapping must",
+    "be an object": "be a mapping",
+    "a valid dictionary": "a mapping",
+    "a valid array": "a list",
+    "a valid tuple": "a list",
+    "a valid string": "text",
+}
+
 
 def _sentence(cls: type[Value], data: object, error: ValidationError) -> str:
     found = error.errors(include_url=False)[0]
@@ -192,16 +289,24 @@ def _sentence(cls: type[Value], data: object, error: ValidationError) -> str:
         wrong = given["kind"] if "tag" in context else given
         allowed = re.findall(r"'([^']*)'", str(context.get("expected_tags", context.get("expected"))))
         field = f"{path}.kind" if "tag" in context else path
-        return f"`{field}` is {_short(wrong)}{nearest(str(wrong), allowed)}; allowed: {', '.join(allowed)}"
+        return f"`{field}` is {short(wrong)}{nearest(str(wrong), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "union_tag_not_found":
-        return f"`{path}` must be a mapping with the field `kind`, but is {_short(given)}"
+        return f"`{path}` must be a mapping with the field `kind`, but is {short(given)}"
     message = found["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"`{path}`: {message}" if path else message
-    return f"`{path or cls.__name__}` is {_short(given)}; {message.replace('Input should', 'it must', 1)}"
+    return f"`{path or cls.__name__}` is {short(given)}; {_in_our_words(message)}"
 
 
-def _short(given: object) -> str:
+def _in_our_words(message: str) -> str:
+    """Pydantic's message with the names that YAML has for things."""
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def short(given: object) -> str:
+    """A value as it is quoted in a sentence, cut to 60 characters."""
     text = repr(given)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -219,10 +324,15 @@ def _locate(cls: type[Value], data: object, loc: tuple[int | str, ...], *, missi
         chosen = _classes(annotation, node)
         holder = chosen or holder
         path.append(str(part))
-        field = holder.model_fields.get(str(part)) if chosen else None
+        field = _fields(holder).get(str(part)) if chosen else None
         annotation = field.annotation if field else annotation if isinstance(node, list) else None
         node = node[part] if inside else None  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return ".".join(path), holder.__name__, list(holder.model_fields)
+    return ".".join(path), holder.__name__, list(_fields(holder))
+
+
+def _fields(cls: type[Value]) -> dict[str, FieldInfo]:
+    """A class's fields by the names that they have in files."""
+    return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 def _classes(annotation: Any, node: object) -> type[Value] | None:

@@ -1,4 +1,8 @@
-"""Class weights [C], scaled to sum to C, and how weighted losses are reduced. The `Weights` union is the registry."""
+"""Class weights [C], and how weighted losses are reduced. The `Weights` union is the registry.
+
+Weights follow from the classes' numbers of training images and, for class difficulty, from their accuracies on the
+meta part after the last epoch.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
@@ -20,32 +24,40 @@ class NoWeights(Value):
     kind: Literal["none"] = "none"
     reduction: ClassVar[Reduction] = "mean"
 
-    def __call__(self, counts: Sequence[int]) -> Tensor:
+    def __call__(self, counts: Sequence[int], accuracy: Tensor | None = None) -> Tensor:
         """Ones [C], float64."""
         return torch.ones(len(counts), dtype=torch.float64)
 
 
 class InverseFrequency(Value):
-    """w_c ~ 1 / n_c, scaled to sum to C (IFW; IB's lambda, Park et al., ICCV 2021, equation 9, times C)."""
+    """w_c ~ 1 / n_c^power, scaled to sum to C (IFW; IB's lambda, Park et al., ICCV 2021, section 3.5, times C).
 
-    symbol: ClassVar[str] = "IFW"
+    power: 0.5 is the square root that others use.
+    """
+
     kind: Literal["inverse_frequency"] = "inverse_frequency"
+    power: Annotated[float, Field(ge=0)] = 1.0
     reduction: Reduction = "mean"
 
-    def __call__(self, counts: Sequence[int]) -> Tensor:
+    @property
+    def symbol(self) -> str:
+        """IFW, or sqrtIFW, or IFW with another power."""
+        return {1.0: "IFW", 0.5: "sqrtIFW"}.get(self.power, f"IFW^{self.power:g}")
+
+    def __call__(self, counts: Sequence[int], accuracy: Tensor | None = None) -> Tensor:
         """Weights [C], float64, of the classes' numbers of training images."""
-        return _sum_to_c(1 / torch.tensor(counts, dtype=torch.float64))
+        return _sum_to_c(torch.tensor(counts, dtype=torch.float64) ** -self.power)
 
 
 class EffectiveNumber(Value):
-    """w_c ~ (1 - beta) / (1 - beta^n_c), scaled to sum to C (CB). Cui et al., CVPR 2019, equation 10."""
+    """w_c ~ (1 - beta) / (1 - beta^n_c), scaled to sum to C (CB). Cui et al., CVPR 2019."""
 
     symbol: ClassVar[str] = "CB"
     kind: Literal["effective_number"] = "effective_number"
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     reduction: Reduction = "mean"
 
-    def __call__(self, counts: Sequence[int]) -> Tensor:
+    def __call__(self, counts: Sequence[int], accuracy: Tensor | None = None) -> Tensor:
         """Weights [C], float64, of the classes' numbers of training images."""
         n = torch.tensor(counts, dtype=torch.float64)
         if self.beta == 0:
@@ -54,13 +66,83 @@ class EffectiveNumber(Value):
         return _sum_to_c(-1 / torch.expm1(n * log_beta))  # expm1: 1 - beta^n where beta^n is close to 1
 
 
-Weights = Annotated[NoWeights | InverseFrequency | EffectiveNumber, Field(discriminator="kind")]
+class FixedTau(Value):
+    """The same tau in all epochs."""
+
+    kind: Literal["fixed"] = "fixed"
+    value: Annotated[float, Field(ge=0)] = 1.0
+
+    def __call__(self, accuracy: Tensor) -> float:
+        """tau."""
+        return self.value
+
+
+class PaperTau(Value):
+    """tau = 2 sigmoid(A_max / (A_min + 1e-4) - 1), in [1, 2). Sinha et al., ACCV 2020, equations 3 and 4."""
+
+    kind: Literal["paper"] = "paper"
+
+    def __call__(self, accuracy: Tensor) -> float:
+        """tau of the accuracies [C]."""
+        return 2 * torch.sigmoid(accuracy.max() / (accuracy.min() + 1e-4) - 1).item()
+
+
+class CifarCodeTau(Value):
+    """tau = sigmoid(A_max / (A_min + 0.01)), in [0.73, 1): what the official CIFAR and EGTEA code computes."""
+
+    kind: Literal["cifar_code"] = "cifar_code"
+
+    def __call__(self, accuracy: Tensor) -> float:
+        """tau of the accuracies [C]."""
+        return torch.sigmoid(accuracy.max() / (accuracy.min() + 0.01)).item()
+
+
+class ImageNetCodeTau(Value):
+    """tau = 2 sigmoid(A_max / (A_min + 0.01) - 1), in [1, 2): what the official ImageNet-LT code computes."""
+
+    kind: Literal["imagenet_code"] = "imagenet_code"
+
+    def __call__(self, accuracy: Tensor) -> float:
+        """tau of the accuracies [C]."""
+        return 2 * torch.sigmoid(accuracy.max() / (accuracy.min() + 0.01) - 1).item()
+
+
+class ClassDifficulty(Value):
+    """w_c = (1 - A_c)^tau, A_c the accuracy on the meta part after the epoch before (CDB). Sinha et al., ACCV 2020.
+
+    Equation 2. In the first epoch, and where every class is perfect, all weights are 1. The code scales the weights
+    to sum to C, which the paper does not say: `sum_to_c: false` leaves them as they are.
+    """
+
+    symbol: ClassVar[str] = "CDB"
+    kind: Literal["class_difficulty"] = "class_difficulty"
+    tau: Annotated[FixedTau | PaperTau | CifarCodeTau | ImageNetCodeTau, Field(discriminator="kind")] = FixedTau()
+    sum_to_c: bool = True
+    reduction: Reduction = "mean"
+
+    def __call__(self, counts: Sequence[int], accuracy: Tensor | None = None) -> Tensor:
+        """Weights [C], float64, of the classes' accuracies [C] in [0, 1]; None before the first epoch is done."""
+        if accuracy is None or bool((accuracy >= 1).all()):
+            return torch.ones(len(counts), dtype=torch.float64)
+        w = (1 - accuracy.double()) ** self.tau(accuracy.double())
+        return _sum_to_c(w) if self.sum_to_c else w
+
+
+Weights = Annotated[
+    NoWeights | InverseFrequency | EffectiveNumber | ClassDifficulty,
+    Field(discriminator="kind"),
+]
 
 
 def reduce(losses: Tensor, weights: Tensor, reduction: Reduction) -> tuple[Tensor, Tensor]:
-    """Sum and denominator of losses [N] under per-sample weights [N]; the loss of the batch is their ratio."""
+    """Sum and denominator of losses [N] under per-sample weights [N]; the loss of the batch is their ratio.
+
+    A batch of nothing but classes of weight 0 has the loss 0, not 0 / 0.
+    """
     total = (weights * losses).sum()
-    return total, weights.sum() if reduction == "weighted_mean" else torch.ones_like(weights).sum()
+    if reduction == "mean":
+        return total, torch.ones_like(weights).sum()
+    return total, weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 def _sum_to_c(w: Tensor) -> Tensor:

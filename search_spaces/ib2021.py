@@ -5,21 +5,39 @@ reproduction with the official recipe gives 76.66 (BagofTricks-LT).
 """
 
 from lt_core import InfluenceBalanced, InverseFrequency, Phase, TrainConfig
-from search_spaces.presets import cifar10_lt
+from lt_core.weights import EffectiveNumber
+from search_spaces.presets import cifar_lt, inaturalist2018_ib, tiny_imagenet_lt
 from search_spaces.space import Float, Int, Space
 
 
-def influence_balanced(base: TrainConfig, T1: int, lr_scale: float = 0.01) -> TrainConfig:
-    """CE up to epoch T1, then IB with inverse-frequency weights, as the official code runs it.
+def influence_balanced(
+    base: TrainConfig,
+    T1: int,
+    lr_scale: float = 0.01,
+    weights: InverseFrequency | EffectiveNumber | None = None,
+    gamma: float = 0.0,
+) -> TrainConfig:
+    """IB (Park et al., ICCV 2021): CE up to epoch T1, then IB with inverse-frequency weights, as the code runs it.
 
     alpha is 1000 and epsilon 1e-3; the code drops the learning rate by 0.01 at T1, which the paper does not say,
-    and has no warm-up from there on.
+    and has no warm-up from there on. IB + CB has effective-number weights, IB + Focal a gamma of 1.
     """
-    balanced = Phase(start=T1, loss=InfluenceBalanced(), weights=InverseFrequency(), lr_scale=lr_scale, warmup=False)
-    return base.model_copy(update={"phases": (Phase(), balanced)})
+    balanced = Phase(
+        start=T1,
+        loss=InfluenceBalanced(gamma=gamma),
+        weights=weights or InverseFrequency(),
+        lr_scale=lr_scale,
+        warmup=False,
+    )
+    return base.replaced(phases=(Phase(), balanced))
 
 
-CIFAR10_IB = influence_balanced(cifar10_lt(imbalance=100), T1=100)
+CIFAR10_IB = influence_balanced(cifar_lt("cifar10", imbalance=100), T1=100)
+CIFAR10_IB_CB = influence_balanced(cifar_lt("cifar10", imbalance=100), T1=100, weights=EffectiveNumber())
+CIFAR10_IB_FOCAL = influence_balanced(cifar_lt("cifar10", imbalance=100), T1=100, gamma=1.0)
+CIFAR100_IB = influence_balanced(cifar_lt("cifar100", imbalance=100), T1=100)
+TINY_IMAGENET_IB = influence_balanced(tiny_imagenet_lt(imbalance=100), T1=50)
+INATURALIST2018_IB = influence_balanced(inaturalist2018_ib(), T1=50, lr_scale=1.0)
 
 CIFAR10 = Space(
     name="ib2021-cifar10",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 from pydantic import Field, model_validator
 
 from lt_core.config import TrainConfig, is_epochs, scaled, scaled_epochs
-from lt_core.value import InputError, Value, override, unknown, value_at
+from lt_core.value import InputError, Value, override, short, unknown, value_at
 
 MOST_CORNERS = 1024
 
@@ -270,7 +270,7 @@ def _is_number(found: object) -> TypeGuard[float]:
 def _number(base: TrainConfig, path: str) -> float | int:
     found = value_at(base, path)
     if not _is_number(found):
-        raise InputError(f"`{path}` is {found!r}, not a number: search it with a choice")
+        raise InputError(f"`{path}` is {short(found)}, not a number: search it with a choice")
     return found
 
 

@@ -57,7 +57,7 @@ class Study(Value):
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> "Study":
-        if any(config.data.val_per_class == 0 for config in _extremes(self.space)):
+        if any(config.data.has_val is False for config in _extremes(self.space)):
             raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
         for point in self.first:
             self.space.point(point)

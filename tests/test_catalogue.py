@@ -1,5 +1,7 @@
 import json
+import re
 import typing
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,7 +10,7 @@ from lt_core import InputError, TrainConfig
 from lt_core.losses import Loss
 from lt_core.sources import SOURCES
 from search_spaces import CONFIGS, SPACES, Space
-from tuning.catalogue import show
+from tuning.catalogue import methods, methods_table, show
 
 
 def document(capsys, name=None):
@@ -20,7 +22,8 @@ def document(capsys, name=None):
 
 def test_everything_that_ships_is_listed(capsys):
     found = document(capsys)
-    assert list(found) == ["spaces", "configs", "datasets", "losses", "weights", "models"]
+    parts = ["losses", "weights", "reweighting", "post_hoc", "recipes"]
+    assert list(found) == ["spaces", "configs", "datasets", *parts, "models"]
     assert found["spaces"] == {name: space.about for name, space in SPACES.items()}
     assert found["configs"].keys() == CONFIGS.keys() and found["datasets"].keys() == SOURCES.keys()
     assert found["configs"]["demo"] == "IB on digits, 16 epochs"
@@ -64,4 +67,23 @@ def test_a_misspelt_name_is_guessed(name, guess):
         show(name, as_json=False)
     said = str(caught.value)
     assert f"`{name}` (did you mean `{guess}`?)" in said
-    assert all(known in said for known in (*SPACES, *CONFIGS))
+    assert all(known in said for known in list(dict.fromkeys((*SPACES, *CONFIGS)))[:12])
+
+
+# --- methods ----------------------------------------------------------------------------------------
+
+
+def test_every_method_names_its_paper():
+    nameless = {("losses", "cross_entropy"), ("weights", "none"), ("reweighting", "none"), ("post_hoc", "none")}
+    without = [
+        (group, name)
+        for group, entries in methods().items()
+        for name, text in entries.items()
+        if (group, name) not in nameless and not re.search(r"\b(19|20)\d\d\b", text)
+    ]
+    assert without == []
+
+
+def test_the_readme_shows_the_methods_that_there_are():
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert methods_table() in readme, "put the output of `python -m tuning.catalogue` into README.md"

@@ -1,4 +1,5 @@
 import math
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from lt_core import SGD, Cosine, Data, InputError, Phase, SmallCNN, Step, TrainConfig, Value, override, scaled
 from lt_core.config import canonical, empty_levels, scaled_epochs
-from lt_core.losses import Loss
-from lt_core.models import Model
+from lt_core.losses import LDAM, CrossEntropy, Equalization, Loss, SigmoidEqualization
+from lt_core.meta import MetaWeightNet
+from lt_core.models import Model, ResNeXt3D
 from lt_core.weights import Weights
 
 examples = settings(max_examples=60, deadline=None, derandomize=True)
@@ -40,6 +42,8 @@ def drawn(annotation: Any, bounds: tuple[Any, ...] = ()) -> st.SearchStrategy[An
         return st.sampled_from(arguments)
     if arguments:
         return st.one_of(*map(drawn, arguments))
+    if annotation in SENSIBLE:
+        return SENSIBLE[annotation]
     if issubclass(annotation, Value):
         fields = {n: drawn(f.annotation, tuple(f.metadata)) for n, f in annotation.model_fields.items()}
         return st.builds(annotation, **fields)
@@ -49,9 +53,18 @@ def drawn(annotation: Any, bounds: tuple[Any, ...] = ()) -> st.SearchStrategy[An
     if annotation is float:
         finite = {"allow_nan": False, "allow_infinity": False}
         return st.floats(low, high, exclude_min=open_low, exclude_max=open_high, **finite)
-    return {bool: st.booleans(), int: st.integers(low, high)}[annotation]
+    rest = {bool: st.booleans(), int: st.integers(low, high), str: st.text(max_size=8), NoneType: st.none()}
+    return rest[annotation]
 
 
+# Fields that must agree with others: drawn as they agree.
+SENSIBLE: dict[Any, st.SearchStrategy[Any]] = {
+    LDAM: st.just(CrossEntropy()),  # needs a head that is stated
+    Equalization: st.builds(Equalization, gamma=st.floats(0, 1), equals_ce=st.just(True)),
+    SigmoidEqualization: st.builds(SigmoidEqualization, gamma=st.floats(0, 1), equals_ce=st.just(True)),
+    MetaWeightNet: st.builds(MetaWeightNet, hidden=st.integers(1, 9)),
+    ResNeXt3D: st.just(SmallCNN()),  # reads clips, and the digits are none
+}
 epoch_numbers = st.integers(0, 250)
 datas = st.builds(
     Data,
@@ -60,7 +73,8 @@ datas = st.builds(
     profile=st.sampled_from(["exp", "step"]),
     subset_seed=st.integers(0, 2**32 - 1),
     val_from=st.sampled_from(["unused", "before_cut"]),
-    val_per_class=st.integers(0, 49),
+    val_per_class=st.integers(1, 49),
+    meta_source=st.just("val"),
     augment=st.sampled_from(["none", "crop_flip"]),
 )
 schedules = st.just(Cosine()) | st.builds(
@@ -254,7 +268,7 @@ def test_the_id_does_not_depend_on_the_process():
     [
         ({}, "CE"),
         (FOCAL, "Focal"),
-        ({"weights": {"kind": "inverse_frequency"}}, "CE+IFW"),
+        ({**FOCAL, "weights": {"kind": "inverse_frequency"}}, "Focal+IFW"),
         ({**FOCAL, "weights": {"kind": "effective_number"}}, "Focal+CB"),
         (ib(0, weights={"kind": "inverse_frequency"}), "IB"),
         (ib(0, weights={"kind": "effective_number"}), "IB+CB"),
@@ -265,6 +279,31 @@ def test_the_method_is_named_after_the_last_phase(phase, method):
     assert config(phase).method == method
     assert config({}, {**phase, "start": 10}).method == method
     assert config({}, {**phase, "start": 200}).method == "CE"
+
+
+@pytest.mark.parametrize(
+    ("phases", "method"),
+    [
+        ([{}, {"start": 10, "weights": {"kind": "effective_number"}}], "CE-DRW"),
+        ([{}, {"start": 10, "weights": {"kind": "inverse_frequency"}}], "CE-DRW+IFW"),
+        ([{}, {"start": 10, "sampler": "class_balanced"}], "CE-DRS"),
+        ([{"sampler": "class_balanced"}], "CE+RS"),
+        ([{}, {"start": 10, "train": "classifier", "sampler": "class_balanced", "restart": {}}], "cRT"),
+        ([{"weights": {"kind": "class_difficulty"}}], "CDB-CE"),
+        ([{"reweighting": {"kind": "l2rw"}}], "L2RW"),
+        ([{"reweighting": {"kind": "meta_weight_net"}}], "MW-Net"),
+        ([{**FOCAL, "reweighting": {"kind": "l2rw"}}], "Focal+L2RW"),
+        ([{"loss": {"kind": "logit_adjusted"}}], "BalSoft"),
+    ],
+)
+def test_methods_are_named_as_in_the_literature(phases, method):
+    meta = {"name": "digits", "meta_source": "val"}
+    assert TrainConfig.parse({**config().plain(), "data": meta, "phases": phases}).method == method
+
+
+def test_a_step_of_evaluation_is_part_of_the_methods_name():
+    adjusted = override(config(), {"evaluation.post_hoc.kind": "logit_adjustment"})
+    assert adjusted.method == "CE+LA" and adjusted.id != config().id
 
 
 # --- scaling ----------------------------------------------------------------------------------------

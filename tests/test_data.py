@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lt_core import Data, InputError
-from lt_core.data import Batches, load_parts, profile_counts
-from lt_core.sources import SOURCES, Images
+from lt_core.data import load_parts, profile_counts
+from lt_core.images import Images
+from lt_core.sources import SOURCES
 
 LT_DATA = os.environ.get("LT_DATA")
 with_data = pytest.mark.skipif(not LT_DATA, reason="LT_DATA is not set")
@@ -32,6 +33,14 @@ STEP = {
     50: (100, 25500, 25500),
     100: (50, 25250, 25250),
     200: (25, 25125, 25100),
+}
+TINY = {
+    1: (100_000, 100_000),
+    10: (39_072, 55_000),
+    20: (31_711, 52_500),
+    50: (25_082, 51_000),
+    100: (21_549, 50_500),
+    200: (18_836, 50_200),
 }
 
 
@@ -68,7 +77,8 @@ def test_exp_counts_are_those_of_the_literature(rho):
     counts, total, total_of_100 = EXP[rho]
     data = Data(name="cifar10", imbalance=rho)
     assert list(data.counts) == counts and sum(counts) == total
-    assert sum(profile_counts("exp", 500, 100, rho)) == total_of_100
+    assert sum(Data(name="cifar100", imbalance=rho).counts) == total_of_100
+    assert sum(Data(name="tiny-imagenet", imbalance=rho).counts) == TINY[rho][0]
 
 
 @pytest.mark.parametrize("rho", STEP)
@@ -76,17 +86,41 @@ def test_step_counts_are_those_of_the_literature(rho):
     small, total, total_of_100 = STEP[rho]
     data = Data(name="cifar10", imbalance=rho, profile="step")
     assert data.counts == (5000,) * 5 + (small,) * 5 and sum(data.counts) == total
-    assert sum(profile_counts("step", 500, 100, rho)) == total_of_100
+    assert sum(Data(name="cifar100", imbalance=rho, profile="step").counts) == total_of_100
+    assert sum(Data(name="tiny-imagenet", imbalance=rho, profile="step").counts) == TINY[rho][1]
 
 
 def test_step_counts_are_truncated():
     assert profile_counts("step", 100, 3, 60) == (100, 1, 1)
 
 
-@pytest.mark.parametrize("n_max", [475, 450])
-def test_the_counts_of_cdb(n_max):
-    totals = {475: (18591, 15111, 11975, 10302, 9022), 450: (17614, 14315, 11349, 9754, 8548)}[n_max]
-    assert tuple(sum(profile_counts("exp", n_max, 100, rho)) for rho in (10, 20, 50, 100, 200)) == totals
+@pytest.mark.parametrize(
+    ("settings", "totals"),
+    [
+        ({"val_per_class": 25, "subset": "file_order"}, (50_000 - 2500, 18_591, 15_111, 11_975, 10_302, 9022)),
+        ({"val_per_class": 50}, (45_000, 17_614, 14_315, 11_349, 9754, 8548)),
+        (
+            {"val_per_class": 0, "meta_source": "heldout", "meta_per_class": 10},
+            (49_000, 19_183, 15_594, 12_354, 10_626, 9304),
+        ),
+    ],
+    ids=["CDB's code", "CDB's paper", "Meta-Weight-Net"],
+)
+def test_counts_of_cifar100_where_images_are_set_aside_first(settings, totals):
+    found = [Data(name="cifar100", imbalance=rho, val_from="before_cut", **settings).counts for rho in EXP]
+    assert tuple(map(sum, found)) == totals
+
+
+def test_the_counts_of_meta_weight_net_on_cifar10():
+    data = Data(name="cifar10", val_from="before_cut", val_per_class=0, meta_source="heldout", meta_per_class=10)
+    assert data.counts == (4990, 2991, 1793, 1075, 644, 386, 231, 138, 83, 49)
+
+
+@pytest.mark.parametrize(("ratio", "fours"), [(0.9, 500), (0.95, 250), (0.98, 100), (0.99, 50), (0.995, 25)])
+def test_the_counts_of_cdb_on_mnist(ratio, fours):
+    data = Data(name="mnist-4-9", imbalance=round(ratio / (1 - ratio), 9))
+    assert data.counts == (5000 - fours, fours)
+    assert data.majority_ratio == pytest.approx(ratio, abs=1e-12) and digits().majority_ratio is None
 
 
 @pytest.mark.parametrize("profile", ["exp", "step"])
@@ -112,7 +146,9 @@ def test_before_cut_counts_start_from_a_smaller_head():
     assert digits(val_from="unused", val_per_class=20).counts[0] == 100
 
 
-@pytest.mark.parametrize("data", [{"val_per_class": 100}, {"imbalance": 101}, {"imbalance": 0.9}, {"name": "cifar100"}])
+@pytest.mark.parametrize(
+    "data", [{"val_per_class": 100}, {"imbalance": 101}, {"imbalance": 0.9}, {"name": "cifar1000"}]
+)
 def test_data_that_cannot_be_is_refused(data):
     with pytest.raises(InputError):
         Data.parse({"name": "digits", "imbalance": 20, "val_per_class": 0, **data})
@@ -131,7 +167,7 @@ def test_data_that_cannot_be_is_refused(data):
 )
 def test_without_val_the_subset_is_that_of_the_literature(name, n_max, rho, profile):
     root = Path(LT_DATA) if LT_DATA else None
-    pool, _ = SOURCES[name].load(root)
+    pool = SOURCES[name].load(root).train
     chosen = literature_subset(pool.labels, profile_counts(profile, n_max, 10, rho))
     parts = load_parts(Data(name=name, imbalance=rho, profile=profile, val_per_class=0), root)
     assert torch.equal(parts.train.labels, pool.labels[chosen])
@@ -144,7 +180,7 @@ def test_cifar10_is_read_in_the_official_order():
     import torchvision
 
     official = torchvision.datasets.CIFAR10(LT_DATA, train=True)
-    pool, _ = SOURCES["cifar10"].load(Path(LT_DATA))
+    pool = SOURCES["cifar10"].load(Path(LT_DATA)).train
     assert pool.labels.tolist() == official.targets
     assert np.array_equal(pool.pixels[[0, 49_999]].permute(0, 2, 3, 1).numpy(), official.data[[0, 49_999]])
 
@@ -159,7 +195,8 @@ def test_another_subset_seed_draws_other_images():
 @pytest.mark.parametrize("v", [1, 20, 60])
 def test_train_and_val_are_disjoint_parts_of_the_pool(val_from, v):
     parts = load_parts(digits(val_from=val_from, val_per_class=v, imbalance=10))
-    pool, test = SOURCES["digits"].load(None)
+    sets = SOURCES["digits"].load(None)
+    pool, test = sets.train, sets.test
     assert bag(parts.train) + bag(parts.val) <= bag(pool)
     assert bag(parts.test) == bag(test)
     assert parts.val.labels.bincount().tolist() == [v] * 10
@@ -168,7 +205,7 @@ def test_train_and_val_are_disjoint_parts_of_the_pool(val_from, v):
 
 def test_unused_takes_only_what_the_cut_leaves_too_little_of():
     v = 60
-    pool, _ = SOURCES["digits"].load(None)
+    pool = SOURCES["digits"].load(None).train
     room = [n - v for n in pool.labels.bincount().tolist()]
     whole, cut = (load_parts(digits(val_per_class=n)) for n in (0, v))
     assert cut.class_counts == tuple(map(min, whole.class_counts, room)) != whole.class_counts
@@ -205,75 +242,183 @@ def test_the_id_changes_with_any_pixel_and_any_label(part):
     assert replace(parts, **{part: Images(images.pixels.clone(), images.labels)}).id == parts.id
 
 
-# --- batches ----------------------------------------------------------------------------------------
+# --- the parts of other sets ------------------------------------------------------------------------
 
 
-def noise(n, channels, size):
-    draw = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (n, channels, size, size), generator=draw, dtype=torch.uint8)
-    return Images(pixels, torch.arange(n))
+def test_file_order_trains_on_the_first_and_holds_out_the_last():
+    pool = SOURCES["digits"].load(None).train
+    settings = {"subset": "file_order", "val_from": "before_cut", "val_per_class": 20, "meta_source": "heldout"}
+    parts = load_parts(digits(**settings, meta_per_class=10, imbalance=10))
+    counts = profile_counts("exp", 70, 10, 10)
+    for c, n in enumerate(counts):
+        own = pool.pixels[pool.labels == c]
+        assert torch.equal(by_class(parts.train)[c], own[:n])
+        assert torch.equal(by_class(parts.val)[c], own[-20:])
+        assert torch.equal(by_class(parts.meta)[c], own[-30:-20])
+    assert load_parts(digits(**settings, meta_per_class=10, imbalance=10, subset_seed=5)).id == parts.id
 
 
-def generators(seed=0):
-    return [torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)]
+@pytest.mark.parametrize("val_from", ["unused", "before_cut"])
+@pytest.mark.parametrize("v", [0, 20])
+def test_heldout_meta_images_are_in_no_other_part(val_from, v):
+    parts = load_parts(digits(val_from=val_from, val_per_class=v, meta_source="heldout", meta_per_class=10))
+    assert bag(parts.train) + bag(parts.val) + bag(parts.meta) <= bag(SOURCES["digits"].load(None).train)
+    assert parts.meta.labels.bincount().tolist() == [10] * 10
 
 
-def epoch(batches, seed=0):
-    pixels, labels = zip(*batches.epoch(*generators(seed)), strict=True)
-    return torch.cat(pixels), torch.cat(labels)
+def test_meta_images_out_of_train_are_counted_ones():
+    data = digits(imbalance=10, meta_source="train", meta_per_class=5)
+    parts, whole = load_parts(data), load_parts(digits(imbalance=10))
+    assert bag(parts.train) + bag(parts.meta) == bag(whole.train)
+    assert parts.class_counts == tuple(n - 5 for n in data.counts)
 
 
-@pytest.mark.parametrize("augment", [False, True])
-def test_an_epoch_visits_every_image_once_in_batches(augment):
-    images = noise(10, 3, 8)
-    batches = list(Batches(images, 4, augment).epoch(*generators()))
-    assert [len(labels) for _, labels in batches] == [4, 4, 2]
-    assert [tuple(pixels.shape) for pixels, _ in batches] == [(4, 3, 8, 8)] * 2 + [(2, 3, 8, 8)]
-    assert sorted(torch.cat([labels for _, labels in batches]).tolist()) == list(range(10))
+def test_meta_may_be_val():
+    parts = load_parts(digits(val_per_class=20, meta_source="val"))
+    assert parts.meta is parts.val and len(parts.val) == 200
 
 
-def test_without_augmentation_an_epoch_is_a_permutation_of_the_images():
-    images = noise(50, 1, 8)
-    pixels, labels = epoch(Batches(images, 7, augment=False))
-    assert torch.equal(pixels, images.pixels[labels])
-    assert labels.tolist() != list(range(50))
+@with_data
+@pytest.mark.parametrize("rho", [9, 199])
+def test_mnist_4_9_is_nines_and_fours(rho):
+    data = Data(name="mnist-4-9", imbalance=rho, meta_source="heldout", meta_per_class=5)
+    first, second = (load_parts(d, Path(LT_DATA)) for d in (data, data.model_copy(update={"subset_seed": 1})))
+    pool = SOURCES["mnist"].load(Path(LT_DATA)).train
+    for c, digit in enumerate((9, 4)):
+        own = {p.numpy().tobytes() for p in pool.pixels[pool.labels == digit]}
+        assert {p.numpy().tobytes() for p in first.train.pixels[first.train.labels == c]} <= own
+    assert first.class_counts == data.counts and first.class_names == ("9", "4")
+    assert [p.labels.bincount().tolist() for p in (first.meta, first.val, first.test)] == [
+        [5] * 2,
+        [500] * 2,
+        [800] * 2,
+    ]
+    assert not bag(first.train) & bag(first.val)
+    assert all(bag(getattr(first, part)) != bag(getattr(second, part)) for part in ("train", "val", "test"))
 
 
-def test_an_augmented_batch_is_the_explicit_pad_crop_and_flip():
-    n, size = 40, 8
-    images = noise(n, 3, size)
-    pixels, labels = epoch(Batches(images, 16, augment=True))
-    order, augmentation = generators()
-    top, left = torch.randint(0, 9, (2, n, 1), generator=augmentation).squeeze(2).tolist()
-    flip = torch.randint(0, 2, (n, 1), generator=augmentation).flatten().tolist()
-    assert labels.tolist() == torch.randperm(n, generator=order).tolist()
-    for found, i in zip(pixels.numpy(), labels.tolist(), strict=True):
-        padded = np.pad(images.pixels[i].numpy(), ((0, 0), (4, 4), (4, 4)))
-        crop = padded[:, top[i] : top[i] + size, left[i] : left[i] + size]
-        assert np.array_equal(found, crop[:, :, ::-1] if flip[i] else crop)
+@with_data
+@pytest.mark.parametrize("profile", ["exp", "step"])
+def test_mnist_is_cut_like_cifar10(profile):
+    data = Data(name="mnist", imbalance=100, profile=profile, val_per_class=0)
+    assert load_parts(data, Path(LT_DATA)).class_counts == Data(name="cifar10", profile=profile).counts == data.counts
 
 
-def test_all_shifts_and_both_flips_occur_about_equally_often():
-    n = 4000
-    image = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
-    image[0, 0, 4, 4], image[0, 0, 4, 5] = 1, 2  # where the 1 is tells the shift, where the 2 is the flip
-    images = Images(image.expand(n, -1, -1, -1).contiguous(), torch.zeros(n, dtype=torch.int64))
-    pixels, _ = epoch(Batches(images, n, augment=True))
-    rows = (pixels == 1).flatten(1).int().argmax(1) // 9
-    assert set(rows.tolist()) == set(range(9))
-    assert rows.bincount().max() < 1.4 * n / 9
-    ones, twos = ((pixels == v).any(2).squeeze(1).int() for v in (1, 2))
-    both = ones.any(1) & twos.any(1)
-    right = (twos.argmax(1) > ones.argmax(1))[both].float().mean()
-    assert 0.45 < right.item() < 0.55
+def test_natural_is_all_there_is():
+    pool = SOURCES["digits"].load(None).train
+    parts = load_parts(digits(profile="natural", val_fraction=0.1))
+    sizes = pool.labels.bincount().tolist()
+    assert parts.class_counts == tuple(n - int(n / 10) for n in sizes)
+    assert bag(parts.train) + bag(parts.val) == bag(pool)
 
 
-def test_order_and_augmentation_have_their_own_generators():
-    batches = Batches(noise(30, 1, 8), 30, augment=True)
-    pixels, labels = next(batches.epoch(*generators()))
-    other_crops, same_labels = next(batches.epoch(generators()[0], torch.Generator().manual_seed(99)))
-    assert torch.equal(labels, same_labels) and not torch.equal(pixels, other_crops)
-    other_order = next(batches.epoch(torch.Generator().manual_seed(99), generators()[1]))
-    by_label, again = (dict(zip(y.tolist(), x, strict=True)) for x, y in ((pixels, labels), other_order[:2]))
-    assert not torch.equal(labels, other_order[1])
-    assert all(torch.equal(by_label[i], again[i]) for i in range(30))
+def test_images_may_have_another_size():
+    parts = load_parts(digits(image_size=16))
+    assert parts.image_size == 16 and parts.test.pixels.shape == (400, 1, 16, 16)
+    assert load_parts(digits(image_size=8)).id == load_parts(digits()).id != parts.id
+
+
+def test_normalisation_of_test_may_differ():
+    parts = load_parts(digits(normalise="half", normalise_test="signed"))
+    assert parts.normalise == ((0.5,), (1.0,)) and parts.normalise_test == ((128 / 255,), (128 / 255,))
+    same = load_parts(digits())
+    assert same.normalise == same.normalise_test == SOURCES["digits"].normalise
+
+
+# --- what makes no sense, and what has no effect ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"name": "npz"}, ["path is null", "npz needs a path"]),
+        ({"name": "cifar10", "path": "x"}, ["cifar10 takes no path"]),
+        ({"name": "imagenet-lt", "profile": "exp"}, ["imagenet-lt has its own counts", "natural"]),
+        ({"name": "imagenet-lt", "val_per_class": 5}, ["imagenet-lt has its own val"]),
+        ({"name": "egtea", "val_fraction": 0.1}, ["egtea has its own val"]),
+        ({"name": "mnist", "test_fraction": 0.1}, ["test_fraction is 0.1", "mnist has its own test"]),
+        ({"name": "mnist-4-9", "profile": "natural"}, ["mnist-4-9 has exp and unused"]),
+        ({"name": "mnist-4-9", "val_from": "before_cut"}, ["mnist-4-9 has exp and unused"]),
+        ({"name": "mnist-4-9", "val_per_class": 843}, ["val_per_class is 843", "842"]),
+        ({"name": "npz", "path": "x", "val_per_class": 5, "val_fraction": 0.1}, ["one of them must be 0"]),
+        ({"name": "npz", "path": "x", "val_fraction": 0.5, "test_fraction": 0.5}, ["must leave some"]),
+        ({"name": "cifar10", "val_per_class": 0, "val_fraction": 0.5}, ["val_fraction is 0.5", "val_per_class"]),
+        ({"name": "cifar10", "augment": "random_resized_crop"}, ["augment is random_resized_crop", "crop_flip"]),
+        ({"name": "imagenet", "augment": "clip_crop_rotate"}, ["augment is clip_crop_rotate", "none"]),
+        ({"name": "egtea", "augment": "crop_flip"}, ["augment is crop_flip", "clip_crop_rotate"]),
+        ({"name": "mnist", "normalise": "imagenet"}, ["normalise is imagenet", "3 channels", "mnist has 1"]),
+        ({"name": "mnist", "normalise_test": "cifar10"}, ["normalise_test is cifar10", "mnist has 1"]),
+        ({"name": "cifar10", "meta_source": "heldout"}, ["meta_per_class is 0", "above 0"]),
+        ({"name": "cifar10", "meta_per_class": 5}, ["meta_per_class is 5", "must be 0"]),
+        ({"name": "cifar10", "meta_source": "val", "val_per_class": 0}, ["meta_source is val", "no val images"]),
+        ({"name": "cifar10", "meta_source": "train", "meta_per_class": 50}, ["meta_per_class is 50", "has 50"]),
+        ({"name": "cifar10", "meta_source": "heldout", "meta_per_class": 4500}, ["is 5000", "below 5000"]),
+        ({"name": "cifar10", "val_per_class": 5000}, ["val_per_class is 5000", "below 5000 on cifar10"]),
+        ({"name": "cifar10", "image_size": 4}, ["image_size", "5"]),
+        ({"name": "imagenet64"}, ["imagenet64", "imagenet"]),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(data, said):
+    with pytest.raises(InputError) as caught:
+        Data.parse(data)
+    assert "\n" not in str(caught.value) and all(part in str(caught.value) for part in said), caught.value
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"normalise": "cifar10"}, {}),
+        ({"normalise_test": "dataset"}, {"normalise": "cifar10"}),
+        ({"image_size": 32}, {}),
+        ({"profile": "natural", "imbalance": 7}, {"profile": "natural", "val_from": "before_cut"}),
+        ({"subset": "file_order", "subset_seed": 3}, {"subset": "file_order"}),
+        ({"imbalance": 1, "profile": "step"}, {"imbalance": 1}),
+        ({"val_per_class": 0, "val_from": "before_cut"}, {"val_per_class": 0}),
+    ],
+)
+def test_data_that_train_alike_have_one_canonical_form(one, other):
+    first, second = (Data(name="cifar10", **changes) for changes in (one, other))
+    assert first != second and first.canonical() == second.canonical()
+    assert first.canonical().canonical() == first.canonical() == Data.load(first.canonical().dump())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalise": "imagenet"},
+        {"normalise_test": "imagenet"},
+        {"image_size": 40},
+        {"subset": "file_order"},
+        {"meta_source": "val"},
+        {"meta_source": "heldout", "meta_per_class": 5},
+        {"meta_source": "train", "meta_per_class": 5},
+        {"augment": "crop_flip_reflect"},
+        {"mixup": 0.2},
+        {"profile": "natural"},
+    ],
+)
+def test_what_has_an_effect_stays_in_the_canonical_form(change):
+    assert Data(name="cifar10", **change).canonical() != Data(name="cifar10").canonical()
+
+
+def test_defaults_are_the_sets_own():
+    assert [Data(name=name).val_per_class for name in ("cifar10", "cifar100", "imagenet-lt")] == [500, 50, 0]
+    assert [Data(name=name).profile for name in ("cifar10", "mnist-4-9", "imagenet")] == ["exp", "exp", "natural"]
+    assert Data(name="imagenet-lt").augment == "random_resized_crop_jitter" and Data(name="cifar10").augment == "none"
+    assert Data(name="imagenet-lt").streams and not Data(name="imagenet-lt", augment="crop_flip").streams
+    assert Data(name="egtea", augment="none").streams
+
+
+def test_has_val():
+    found = [
+        Data(name=name, **changes).has_val
+        for name, changes in (
+            ("cifar10", {}),
+            ("cifar10", {"val_per_class": 0}),
+            ("imagenet-lt", {}),
+            ("inaturalist2018", {}),
+            ("npz", {"path": "x"}),
+            ("npz", {"path": "x", "val_fraction": 0.1}),
+        )
+    ]
+    assert found == [True, False, True, False, None, True]

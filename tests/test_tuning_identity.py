@@ -83,6 +83,11 @@ def test_a_git_that_hangs_is_no_commit(tmp_path, monkeypatch):
     assert "mlflow.source.git.commit" not in Identity(tmp_path).tags(DIGITS_IB)
 
 
+def test_binary_mnist_has_a_majority_ratio_for_its_imbalance():
+    found = params(CONFIGS["cdb2020-mnist"])
+    assert found["majority_ratio"] == 0.98 and "imbalance" not in found
+
+
 def test_params_sum_a_config_up():
     assert params(DIGITS_IB) == {"method": "IB", "dataset": "digits", "imbalance": 20.0, "epochs": 16, "seed": 0}
 
@@ -98,10 +103,29 @@ def test_params_sum_a_config_up():
                 "lr": 0.05,
                 "alpha": 1000.0,
                 "epsilon": 1e-3,
+                "power": 1.0,
+                "gamma": 0.0,
+                "weight_in_exponent": True,
+                "norm": "l1",
+                "denominator": "influence+epsilon",
                 "detach_weight": False,
             },
         ),
         ("demo-ce", {"T1": 0, "weights": "none", "lr": 0.05}),
+        (
+            "ldam-drw-cifar10",
+            {"drw_epoch": 160, "weights": "effective_number", "lr": 0.1, "beta": 0.9999, "ldam_m": 0.5, "ldam_s": 30.0},
+        ),
+        (
+            "cdb2020-mnist",
+            {"T1": 0, "weights": "class_difficulty", "lr": 1e-3, "tau_rule": "paper", "tau": "none", "sum_to_c": True},
+        ),
+        ("vs-cifar10", {"T1": 0, "weights": "none", "lr": 0.1, "vs_gamma": 0.15, "vs_tau": 1.25}),
+        ("tau-norm-cifar10", {"T1": 0, "weights": "none", "lr": 0.1, "norm_tau": 1.0}),
+        (
+            "eql-mnist",
+            {"T1": 0, "weights": "none", "lr": 1e-3, "eql_lambda": 0.03, "eql_gamma": 0.9, "equals_ce": False},
+        ),
     ],
 )
 def test_a_run_without_a_space_shows_its_last_phase_s_hyperparameters(name, expected):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lt_core import InputError, TrainConfig, Value, override
+from lt_core import Focal, InputError, TrainConfig, Value, override
 from lt_core.value import nearest, read_yaml, unknown, value_at
 
 examples = settings(max_examples=100, deadline=None, derandomize=True)
@@ -47,7 +47,10 @@ def test_load_reads_back_what_dump_writes(text, numbers, count):
     assert Leaf.load(value.dump()) == value
 
 
-@pytest.mark.parametrize("text", ["1e-3", "1e3", "010", "true", "on", "null", "~", "2020-01-01", "1:30", ".5", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["1e-3", "1e3", "010", "true", "on", "null", "~", "2020-01-01", "1:30", ".5", "", "0o17", "<<", "yes", "a\x85b"],
+)
 def test_text_that_looks_like_something_else_survives_yaml(text):
     assert Leaf.load(Leaf(text=text).dump()).text == text
 
@@ -79,6 +82,27 @@ def test_numbers_are_read_as_people_write_them(text, number):
 
 def test_a_whole_number_stays_an_int_and_a_quoted_one_stays_text():
     assert repr(read_yaml('{a: 3, b: "1e-3"}')) == "{'a': 3, 'b': '1e-3'}"
+
+
+@pytest.mark.parametrize("text", ["on", "yes", "No", "1:30", "1_000", "2020-01-01", "0b11", "=", "9" * 5000])
+def test_what_only_yaml_1_1_takes_for_something_else_is_text(text):
+    assert read_yaml(f"x: {text}") == {"x": text}
+    assert " is '" in sentence(TrainConfig.parse, plain(**read_yaml(f"epochs: {text}")))
+
+
+@pytest.mark.parametrize(("text", "number"), [("010", 10), ("+7", 7), ("-0", 0), ("0o17", 15), ("0x1f", 31)])
+def test_whole_numbers_are_yaml_1_2_s(text, number):
+    assert read_yaml(f"x: {text}") == {"x": number}
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("~", None), ("", None), ("null", None)])
+def test_truth_and_nothing_are_yaml_1_2_s(text, value):
+    assert read_yaml(f"x: {text}") == {"x": value}
+
+
+def test_a_mapping_may_be_merged_into_another():
+    text = "a: &a {lr: 1, m: 2}\nb:\n  <<: *a\n  lr: 3"
+    assert read_yaml(text) == {"a": {"lr": 1, "m": 2}, "b": {"lr": 3, "m": 2}}
 
 
 @pytest.mark.parametrize(
@@ -143,9 +167,9 @@ WRONG = [
     ({"data": {}}, ["`data.name` is missing", "Data needs `name`"]),
     (
         {"data": {"name": "digts"}},
-        ["`data.name` is 'digts'", "did you mean `digits`?", "allowed: digits, mnist, cifar10"],
+        ["`data.name` is 'digts'", "did you mean `digits`?", "allowed: digits, mnist, mnist-4-9, cifar10, cifar100, "],
     ),
-    ({"data": {"name": 5}}, ["`data.name` is 5", "allowed: digits, mnist, cifar10"]),
+    ({"data": {"name": 5}}, ["`data.name` is 5", "allowed: digits, mnist, mnist-4-9, cifar10, cifar100, "]),
     (
         {"data": {"name": "digits", "val_per_class": 100}},
         ["`data`:", "val_per_class is 100", "below 100 on digits"],
@@ -156,11 +180,11 @@ WRONG = [
         ["`data.imbalance` is 0.5", "equal to 1"],
     ),
     ({"model": {}}, ["`model`", "the field `kind`", "{}"]),
-    ({"model": {"kind": "resnet"}}, ["`model.kind` is 'resnet'", "did you mean `resnet32`?", "lenet5"]),
+    ({"model": {"kind": "resnet23"}}, ["`model.kind` is 'resnet23'", "did you mean `resnet32`?", "lenet5"]),
     ({"model": {"kind": "lenet5", "size": 3}}, ["`model.size`", "LeNet5 has: kind"]),
-    ({"phases": []}, ["`phases` is []"]),
-    ({"phases": {}}, ["`phases` is {}"]),
-    ({"phases": [3]}, ["`phases.0` is 3"]),
+    ({"phases": []}, ["`phases` is []", "the list must have at least 1 item"]),
+    ({"phases": {}}, ["`phases` is {}; it must be a list"]),
+    ({"phases": [3]}, ["`phases.0` is 3; it must be a mapping"]),
     ({"phases": [{"start": 1}]}, ["phases.0.start must be 0", "is 1"]),
     ({"phases": [{}, {"start": 5}, {"start": 3}]}, ["starts must not fall", "[0, 5, 3]"]),
     ({"phases": [{}, {"strt": 3}]}, ["`phases.1.strt`", "did you mean `start`?", "Phase has: start, loss,"]),
@@ -191,7 +215,18 @@ def test_something_that_is_no_mapping_is_refused(data):
 
 
 def test_an_object_inside_plain_data_is_refused():
-    assert "plain data" in sentence(TrainConfig.parse, plain(epochs={1, 2}))
+    assert "`epochs` is {1, 2}, a set; it must be a mapping, a list, text," in sentence(
+        TrainConfig.parse, plain(epochs={1, 2})
+    )
+    assert "`phases.1.start` is b'3', a bytes;" in sentence(TrainConfig.parse, plain(phases=[{}, {"start": b"3"}]))
+    assert "`optimizer` is (1, 2), a tuple;" in sentence(TrainConfig.parse, plain(optimizer={(1, 2): 3}))
+    assert "`optimizer.lr` is b'3', a bytes;" in sentence(override, config(), {"optimizer.lr": b"3"})
+
+
+def test_data_that_hold_themselves_are_refused():
+    endless: list[object] = []
+    endless.append(endless)
+    assert "holds itself" in sentence(TrainConfig.parse, plain(phases=endless))
 
 
 def test_a_long_value_is_cut_in_the_sentence():
@@ -223,7 +258,7 @@ def test_override_checks_once_after_all_changes():
 def test_a_new_kind_starts_from_its_defaults_and_takes_its_own_fields(order):
     changes = {"phases.1.loss.kind": "focal", "phases.1.loss.gamma": 2}
     changed = override(config(), dict(list(changes.items())[::order]))
-    assert changed.phases[1].loss.plain() == {"kind": "focal", "gamma": 2.0}
+    assert changed.phases[1].loss == Focal(gamma=2)
 
 
 def test_the_same_kind_keeps_its_fields():
@@ -237,6 +272,25 @@ def test_override_takes_whole_subtrees_and_paths_into_them():
     changed = override(config(), changes)
     assert (changed.phases[1].start, changed.phases[1].loss.kind) == (4, "focal")
     assert changes == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "value"),
+    [
+        ({"phases": [{}, {}], "phases.1.start": 5}, "phases.1.start", 5),
+        ({"phases.1.start": 5, "phases": [{}, {}]}, "phases.1.start", 5),
+        ({"optimizer": {}, "optimizer.schedule.milestones": [3]}, "optimizer.schedule.milestones", [3]),
+        ({"phases.1": {"loss": {"kind": "focal"}}, "phases.1.loss.gamma": 3}, "phases.1.loss.gamma", 3.0),
+        ({"phases.1.loss.kind": "focal", "phases.1.loss.gamma": 0.5}, "phases.1.loss.gamma", 0.5),
+    ],
+)
+def test_a_new_subtree_has_its_defaults_before_paths_into_it_are_set(changes, path, value):
+    assert value_at(override(config(), changes), path) == value
+
+
+def test_a_path_that_a_new_subtree_has_not_is_refused_with_what_it_has():
+    changes = {"phases": [{}, {}], "phases.1.strt": 5}
+    assert "did you mean `phases.1.start`?" in sentence(override, config(), changes)
 
 
 def test_override_leaves_the_original_alone():

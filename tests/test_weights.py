@@ -9,13 +9,28 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lt_core import EffectiveNumber, InverseFrequency, NoWeights
-from lt_core.weights import Weights, reduce
+from lt_core.weights import (
+    CifarCodeTau,
+    ClassDifficulty,
+    EffectiveNumber,
+    FixedTau,
+    ImageNetCodeTau,
+    InverseFrequency,
+    NoWeights,
+    PaperTau,
+    Weights,
+    reduce,
+)
 
 CASES = json.loads((Path(__file__).parent / "golden" / "losses.json").read_text())["cases"]
 MEMBERS = get_args(get_args(Weights)[0])
 GOLDEN = {
     "inverse_frequency": InverseFrequency(),
+    "sqrt_inverse_frequency": InverseFrequency(power=0.5),
+    **{f"cdb_tau_{tau}": ClassDifficulty(tau=FixedTau(value=tau)) for tau in (0.5, 1.0, 1.5, 2.0, 5.0)},
+    "cdb_tau_dynamic_official_cifar_code": ClassDifficulty(tau=CifarCodeTau()),
+    "cdb_tau_dynamic_paper_sum_C": ClassDifficulty(tau=PaperTau()),
+    "cdb_tau_dynamic_paper_raw": ClassDifficulty(tau=PaperTau(), sum_to_c=False),
     **{f"effective_number_beta{beta}": EffectiveNumber(beta=beta) for beta in (0.9, 0.99, 0.999, 0.9999)},
 }
 COUNTS = st.lists(st.integers(1, 10_000), min_size=1, max_size=20)
@@ -25,9 +40,14 @@ examples = settings(max_examples=100, deadline=None, derandomize=True)
 @pytest.mark.parametrize("case", CASES, ids=["rho100", "rho10"])
 @pytest.mark.parametrize("key", GOLDEN)
 def test_weights_equal_the_golden_values(case, key):
-    weights = GOLDEN[key](case["class_counts"])
+    weights = GOLDEN[key](case["class_counts"], torch.tensor(case["class_accuracy"], dtype=torch.float64))
     expected = torch.tensor(case["weights"][key], dtype=torch.float64)
     torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES, ids=["rho100", "rho10"])
+def test_every_golden_value_is_compared(case):
+    assert set(case["weights"]) - {"ldam_margins_max0.5"} == set(GOLDEN)  # those are a loss's
 
 
 @pytest.mark.parametrize("cls", MEMBERS)
@@ -99,3 +119,58 @@ def test_reduction_is_the_mean_unless_told():
     assert {cls().reduction for cls in MEMBERS} == {"mean"}
     assert InverseFrequency(reduction="weighted_mean").reduction == "weighted_mean"
     assert "reduction" not in NoWeights().plain()
+
+
+# --- class difficulty -------------------------------------------------------------------------------
+
+ACCURACY = torch.tensor([0.9, 0.6, 0.2, 0.0], dtype=torch.float64)
+BY_TAU = {
+    0.5: [0.44490, 0.88981, 1.25838, 1.40691],
+    1.0: [0.17391, 0.69565, 1.39130, 1.73913],
+    1.5: [0.06324, 0.50593, 1.43098, 1.99985],
+    2.0: [0.02210, 0.35359, 1.41436, 2.20994],
+}
+
+
+@pytest.mark.parametrize("tau", BY_TAU)
+def test_difficulty_weights_equal_the_references(tau):
+    weights = ClassDifficulty(tau=FixedTau(value=tau))([1] * 4, ACCURACY)
+    assert weights.tolist() == pytest.approx(BY_TAU[tau], abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [(PaperTau(), [1.941, 1.10, 2.0]), (ImageNetCodeTau(), [1.928, 1.09, 2.0]), (CifarCodeTau(), [0.986, 0.76, 1.0])],
+)
+def test_the_three_rules_of_dynamic_tau_give_the_references_values(rule, expected):
+    pairs = [(0.9, 0.2), (0.6, 0.5), (0.9, 0.0)]
+    found = [rule(torch.tensor(pair, dtype=torch.float64)) for pair in pairs]
+    assert found == pytest.approx(expected, abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    "weights", [ClassDifficulty(), ClassDifficulty(sum_to_c=False), ClassDifficulty(tau=PaperTau())]
+)
+def test_before_the_first_epoch_and_where_all_is_perfect_classes_weigh_the_same(weights):
+    for accuracy in (None, torch.ones(4)):
+        assert torch.equal(weights([9, 5, 2, 1], accuracy), torch.ones(4, dtype=torch.float64))
+
+
+def test_a_perfect_class_weighs_nothing_and_tau_0_weighs_all_the_same():
+    accuracy = torch.tensor([1.0, 0.5, 0.0])
+    assert ClassDifficulty()([1] * 3, accuracy)[0] == 0
+    assert torch.equal(ClassDifficulty(tau=FixedTau(value=0))([1] * 3, accuracy), torch.ones(3, dtype=torch.float64))
+
+
+@examples
+@given(accuracy=st.lists(st.floats(0, 1), min_size=2, max_size=20), tau=st.floats(0.1, 7))
+def test_a_harder_class_never_weighs_less(accuracy, tau):
+    accuracy = torch.tensor(sorted(accuracy), dtype=torch.float64)
+    weights = ClassDifficulty(tau=FixedTau(value=tau))([1] * len(accuracy), accuracy)
+    assert weights.isfinite().all() and (weights >= 0).all()
+    assert (weights.diff() <= 1e-12).all() and weights.sum().item() == pytest.approx(len(accuracy))
+
+
+def test_a_batch_of_classes_of_weight_0_has_the_loss_0():
+    numerator, denominator = reduce(torch.tensor([3.0, 4.0]), torch.zeros(2), "weighted_mean")
+    assert (numerator / denominator).item() == 0

@@ -7,12 +7,31 @@ from typing import Any
 from rich.console import Console
 
 from lt_core.losses import Loss
+from lt_core.meta import Reweighting
 from lt_core.models import Model
+from lt_core.posthoc import PostHoc
 from lt_core.sources import SOURCES
 from lt_core.value import unknown
 from lt_core.weights import Weights
-from search_spaces import CONFIGS, SPACES, Study
+from search_spaces import CONFIGS, SPACES, Study, baselines
+from search_spaces.cb2019 import class_balanced
+from search_spaces.cdb2020 import class_difficulty
+from search_spaces.ib2021 import influence_balanced
 from search_spaces.study import last_switch
+
+RECIPES = (  # methods that are more than a loss and its weights: what they make of a config of plain CE
+    influence_balanced,
+    class_balanced,
+    class_difficulty,
+    baselines.ldam_drw,
+    baselines.ce_drw,
+    baselines.ce_drs,
+    baselines.crt,
+    baselines.tau_normalised,
+    baselines.post_hoc_adjusted,
+    baselines.l2rw,
+    baselines.meta_weight_net,
+)
 
 
 def show(name: str | None, as_json: bool) -> int:
@@ -42,10 +61,28 @@ def _catalogue() -> dict[str, Any]:
         "spaces": {name: space.about for name, space in SPACES.items()},
         "configs": {name: f"{c.method} on {c.data.name}, {c.epochs} epochs" for name, c in CONFIGS.items()},
         "datasets": {name: source.about for name, source in SOURCES.items()},
-        "losses": _kinds(Loss),
-        "weights": _kinds(Weights),
+        **methods(),
         "models": _kinds(Model),
     }
+
+
+def methods() -> dict[str, dict[str, str]]:
+    """What a method is made of, by the field of a config that names it: each kind with its paper."""
+    return {
+        "losses": _kinds(Loss),
+        "weights": _kinds(Weights),
+        "reweighting": _kinds(Reweighting),
+        "post_hoc": _kinds(PostHoc),
+        "recipes": {function.__name__: _first_line(function) for function in RECIPES},
+    }
+
+
+def methods_table() -> str:
+    """The table of methods in the README, as Markdown."""
+    entries = [(group, *entry) for group, found in methods().items() for entry in found.items()]
+    rows = [(group, name, text.replace("|", "\\|")) for group, name, text in entries]
+    lines = [f"| {group} | `{name}` | {text} |" for group, name, text in rows]
+    return "\n".join(["| field | name | what it is |", "| --- | --- | --- |", *lines])
 
 
 def _space(name: str) -> dict[str, Any]:
@@ -67,10 +104,18 @@ def _space(name: str) -> dict[str, Any]:
 def _kinds(union: Any) -> dict[str, str]:
     """Kind and first docstring line of each member of an annotated union."""
     members = typing.get_args(typing.get_args(union)[0])
-    return {m.model_fields["kind"].default: (m.__doc__ or "").splitlines()[0] for m in members}
+    return {member.model_fields["kind"].default: _first_line(member) for member in members}
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").splitlines()[0]
 
 
 def _text(found: dict[str, Any]) -> str:
     import yaml
 
     return yaml.safe_dump(found, sort_keys=False, width=160).rstrip()
+
+
+if __name__ == "__main__":
+    print(methods_table())

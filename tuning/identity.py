@@ -9,6 +9,8 @@ from lt_core import __version__
 from lt_core.config import TrainConfig, canonical
 from lt_core.data import load_parts
 from lt_core.identity import core_id
+from lt_core.value import Value
+from lt_core.weights import ClassDifficulty
 
 GIT_SECONDS = 5
 
@@ -33,20 +35,52 @@ class Identity:
         }
 
 
+# A hyperparameter is recorded by its symbol; where several papers use one letter, IB's alpha and epsilon, CB's beta,
+# focal's gamma and CDB's tau have it alone, and the others a prefix.
+_SYMBOLS = {
+    "ldam": {"max_m": "ldam_m", "s": "ldam_s"},
+    "logit_adjusted": {"tau": "la_tau"},
+    "vector_scaling": {"gamma": "vs_gamma", "tau": "vs_tau"},
+    "equalization": {"lambda": "eql_lambda", "gamma": "eql_gamma"},
+    "sigmoid_equalization": {"lambda": "eql_lambda", "gamma": "eql_gamma"},
+    "logit_adjustment": {"tau": "la_tau"},
+    "tau_normalization": {"tau": "norm_tau"},
+}
+
+
 def method_params(config: TrainConfig) -> dict[str, object]:
-    """T1 and the hyperparameters of the last phase's loss and weights, of a run without a space to name them."""
-    last = canonical(config).phases[-1]
-    fields = {**last.weights.plain(), **last.loss.plain()}
-    own = {name: value for name, value in fields.items() if name not in ("kind", "reduction")}
-    return {"T1": last.start, "weights": last.weights.kind, "lr": config.optimizer.lr, **own}
+    """When the last phase begins and its hyperparameters, of a run without a space to name them."""
+    phases = canonical(config).phases
+    last = phases[-1]
+    deferred = len(phases) > 1 and phases[-2].loss == last.loss
+    return {
+        "drw_epoch" if deferred else "T1": last.start,
+        "weights": last.weights.kind,
+        "lr": config.optimizer.lr,
+        **_hyperparameters(config.evaluation.post_hoc),
+        **_hyperparameters(last.reweighting),
+        **_hyperparameters(last.weights),
+        **_hyperparameters(last.loss),
+    }
+
+
+def _hyperparameters(part: Value) -> dict[str, object]:
+    """The fields of a loss, of weights or of another part, by their symbols."""
+    fields = {name: value for name, value in part.plain().items() if name not in ("kind", "reduction")}
+    if isinstance(part, ClassDifficulty):
+        tau = fields.pop("tau")
+        return {"tau_rule": tau["kind"], "tau": tau.get("value", "none"), **fields}
+    return {_SYMBOLS.get(part.plain()["kind"], {}).get(name, name): value for name, value in fields.items()}
 
 
 def params(config: TrainConfig) -> dict[str, object]:
     """The params that every run has after the space's symbols."""
+    ratio = config.data.majority_ratio
+    imbalance = {"imbalance": config.data.imbalance} if ratio is None else {"majority_ratio": round(ratio, 6)}
     return {
         "method": config.method,
         "dataset": config.data.name,
-        "imbalance": config.data.imbalance,
+        **imbalance,
         "epochs": config.epochs,
         "seed": config.seed,
     }

@@ -1,0 +1,114 @@
+"""The methods that the papers compare to, each put on a base config of plain CE. Names: those of the papers' tables."""
+
+from lt_core import Phase, TrainConfig, override
+from lt_core.losses import (
+    LDAM,
+    CrossEntropy,
+    Equalization,
+    Focal,
+    LogitAdjusted,
+    Loss,
+    SigmoidCrossEntropy,
+    SigmoidFocal,
+    VectorScaling,
+)
+from lt_core.meta import LearningToReweight, MetaWeightNet
+from lt_core.optim import SGD, Cosine
+from lt_core.phases import Restart
+from lt_core.posthoc import PostHocLogitAdjustment, TauNormalization
+from lt_core.weights import EffectiveNumber, InverseFrequency, NoWeights, Weights
+
+
+def with_loss(base: TrainConfig, loss: Loss, weights: Weights | None = None) -> TrainConfig:
+    """One loss, with or without class weights, from the first epoch to the last."""
+    return base.replaced(phases=(Phase(loss=loss, weights=weights or NoWeights()),))
+
+
+def inverse_frequency(base: TrainConfig, power: float = 1.0) -> TrainConfig:
+    """CE weighted by inverse class frequency (IFW), or a power of it, 0.5 is the square root; torch's weighted mean."""
+    return with_loss(base, CrossEntropy(), InverseFrequency(power=power, reduction="weighted_mean"))
+
+
+def focal(base: TrainConfig, gamma: float = 1.0) -> TrainConfig:
+    """Softmax focal loss (Lin et al., ICCV 2017), without the factor and the weights of the IB code."""
+    return with_loss(base, Focal(gamma=gamma))
+
+
+def sigmoid_loss(base: TrainConfig, loss: SigmoidCrossEntropy | SigmoidFocal, weights: Weights) -> TrainConfig:
+    """A sum of binary losses, whose final bias starts at -ln(C - 1), free of weight decay (Class-Balanced code)."""
+    started = override(base, {"model.bias_init": "prior", "optimizer.decay": "no_final_bias"})
+    return with_loss(started, loss, weights)
+
+
+def equalization(base: TrainConfig, lambda_: float = 0.005, gamma: float = 0.9) -> TrainConfig:
+    """Softmax equalization loss (Tan et al., CVPR 2020), with the settings of CIFAR-100-LT."""
+    return with_loss(base, Equalization(lambda_=lambda_, gamma=gamma))
+
+
+def balanced_softmax(base: TrainConfig) -> TrainConfig:
+    """Balanced Softmax (Ren et al., NeurIPS 2020): the logit-adjusted loss at tau 1."""
+    return with_loss(base, LogitAdjusted())
+
+
+def vector_scaling(base: TrainConfig, gamma: float = 0.15, tau: float = 1.25) -> TrainConfig:
+    """VS loss (Kini et al., NeurIPS 2021), with its settings of CIFAR-10."""
+    return with_loss(base, VectorScaling(gamma=gamma, tau=tau))
+
+
+def ldam(base: TrainConfig) -> TrainConfig:
+    """LDAM (Cao et al., NeurIPS 2019) with its cosine head."""
+    return with_loss(_cosine(base), LDAM())
+
+
+def ldam_drw(base: TrainConfig, start: int = 160, beta: float = 0.9999) -> TrainConfig:
+    """LDAM-DRW (Cao et al., NeurIPS 2019): LDAM, with class weights in a second phase, from epoch 161 of 200."""
+    weighted = Phase(start=start, loss=LDAM(), weights=EffectiveNumber(beta=beta, reduction="weighted_mean"))
+    return _cosine(base).replaced(phases=(Phase(loss=LDAM()), weighted))
+
+
+def ce_drw(base: TrainConfig, start: int = 160, beta: float = 0.9999) -> TrainConfig:
+    """CE with deferred re-weighting (Cao et al., NeurIPS 2019)."""
+    weighted = Phase(start=start, weights=EffectiveNumber(beta=beta, reduction="weighted_mean"))
+    return base.replaced(phases=(Phase(), weighted))
+
+
+def ce_drs(base: TrainConfig, start: int = 160) -> TrainConfig:
+    """CE with deferred re-sampling (Cao et al., NeurIPS 2019): class-balanced batches in a second phase."""
+    return base.replaced(phases=(Phase(), Phase(start=start, sampler="class_balanced")))
+
+
+def crt(base: TrainConfig, epochs: int = 10) -> TrainConfig:
+    """Classifier re-training (Kang et al., ICLR 2020): after CE, a new classifier on class-balanced batches."""
+    schedule = SGD(lr=base.optimizer.lr, weight_decay=base.optimizer.weight_decay, warmup_epochs=0, schedule=Cosine())
+    again = Phase(start=base.epochs, sampler="class_balanced", train="classifier", restart=Restart(optimizer=schedule))
+    return base.replaced(epochs=base.epochs + epochs, phases=(Phase(), again))
+
+
+def tau_normalised(base: TrainConfig, tau: float = 1.0) -> TrainConfig:
+    """CE, evaluated with a tau-normalised classifier (Kang et al., ICLR 2020)."""
+    return override(base, {"evaluation.post_hoc": TauNormalization(tau=tau).plain()})
+
+
+def post_hoc_adjusted(base: TrainConfig, tau: float = 1.0) -> TrainConfig:
+    """CE, evaluated with adjusted logits (Menon et al., ICLR 2021): costs nothing, so every loss must beat it."""
+    return override(base, {"evaluation.post_hoc": PostHocLogitAdjustment(tau=tau).plain()})
+
+
+def l2rw(base: TrainConfig) -> TrainConfig:
+    """L2RW (Ren et al., ICML 2018); 5 + 5 meta images out of the counted ones, where the base has no meta part."""
+    return _reweighted(base, Phase(reweighting=LearningToReweight()), meta_per_class=5)
+
+
+def meta_weight_net(base: TrainConfig) -> TrainConfig:
+    """Meta-Weight-Net (Shu et al., NeurIPS 2019); 10 meta images a class, where the base has no meta part."""
+    return _reweighted(base, Phase(reweighting=MetaWeightNet()), meta_per_class=10)
+
+
+def _reweighted(base: TrainConfig, phase: Phase, meta_per_class: int) -> TrainConfig:
+    own = {"meta_source": "train", "meta_per_class": meta_per_class}
+    data = base.data if base.data.meta_source == "heldout" else base.data.replaced(**own)
+    return base.replaced(data=data, phases=(phase,))
+
+
+def _cosine(base: TrainConfig) -> TrainConfig:
+    return override(base, {"model.head": "cosine"})
