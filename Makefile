@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# Two files of tests at a time: one waits for processes to start while the other computes.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 INPUTS := pyproject.toml constraints.txt .venv/.made
 
 .DEFAULT_GOAL := help
@@ -24,10 +26,10 @@ ui: .venv/.runtime ## open the web page on the searches
 dev: .venv/.dev ## install everything the tests and checkers need into .venv
 
 test: lint ## the checkers, then all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(BESIDE)
 
 test-slow: .venv/.dev ## the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(BESIDE)
 
 lint: .venv/.dev ## the checkers: ruff, ruff format, basedpyright
 	$(BIN)/ruff check .

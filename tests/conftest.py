@@ -1,12 +1,16 @@
 import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, TypeVar
 
 import psutil
@@ -20,12 +24,24 @@ SECONDS = 240  # enough for one command on a busy machine of 2 cores
 OURS = ("LT_", "MLFLOW_", "RAY_", "TUNE_")
 
 
+@cache
+def empty_database() -> Path:
+    """An MLflow database without runs: making one takes seconds, copying it none."""
+    from mlflow import MlflowClient
+
+    path = Path(mkdtemp()) / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 class LtTune:
     """The command `lt-tune` as a user has it, in a folder of its own; its home is `lt-runs` there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "lt-runs"
+        self.home.mkdir()
+        shutil.copy(empty_database(), self.home / "mlflow.db")
         self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
         self._started: list[subprocess.Popen[str]] = []
 
@@ -54,6 +70,25 @@ class LtTune:
         done = self.run(*arguments, "--json", **environment)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def here(self, *arguments: object) -> tuple[int, str, str]:
+        """Run it in this process, which has the imports done: exit code, stdout, stderr."""
+        from tuning import cli
+
+        out, err, terminate = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            for key in [key for key in os.environ if key.startswith(OURS)]:
+                patch.delenv(key)
+            patch.setattr(sys, "argv", ["lt-tune", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        signal.signal(signal.SIGTERM, terminate)
+        return int(ended.value.code or 0), out.getvalue(), err.getvalue()
 
     def until(self, process: subprocess.Popen[str], condition: Callable[[], T]) -> T:
         """Wait until a condition holds while a command runs; gives what it gave."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ import ray
 import yaml
 from conftest import OURS, SECONDS, workers
 from jsonschema import ValidationError
+
+import tuning.cluster
+from search_spaces import SPACES, Study
 
 ROOT = Path(__file__).parent.parent
 HIDING = ["unshare", "--map-root-user", "--mount"]  # a mount that one process tree alone sees
@@ -108,7 +112,8 @@ def test_an_address_that_does_not_answer_is_refused(refused):
     )
 
 
-def test_what_answers_but_is_no_cluster_is_refused_soon(refused):
+def test_what_answers_but_is_no_cluster_is_refused_soon(refused, monkeypatch):
+    monkeypatch.setattr(tuning.cluster, "ANSWER_SECONDS", 1)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -116,7 +121,7 @@ def test_what_answers_but_is_no_cluster_is_refused_soon(refused):
         started = time.monotonic()
         said = refused("search", "demo", "--address", address)
     assert said == f"what answers at `{address}` is not a Ray cluster"
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("address", ["nowhere", "head:", "head:ray", "127.0.0.1:99999", "no.such.host.invalid:6379"])
@@ -128,19 +133,61 @@ def test_a_client_address_is_refused_and_the_way_on_named(refused):
     assert "lt-tune submit search" in refused("search", "demo", "--address", "ray://127.0.0.1:10001")
 
 
+# --- what the nodes can hold ------------------------------------------------------------------------
+
+
+def waits(monkeypatch, *nodes, **needs):
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": node} for node in nodes])
+    monkeypatch.setattr(ray, "cluster_resources", lambda: dict(sum(map(Counter, nodes), Counter())))
+    return tuning.cluster.waiting(Study(space=SPACES["demo"], **needs))
+
+
+def test_nothing_is_said_where_a_node_can_hold_a_trial(monkeypatch):
+    assert waits(monkeypatch, {}, {"CPU": 2}) == ""
+    assert waits(monkeypatch, {"CPU": 4, "GPU": 1}, cpus=4, gpus=0.5) == ""
+
+
+def test_what_no_node_can_give_is_said_though_all_together_could(monkeypatch):
+    assert waits(monkeypatch, {"CPU": 2}, {"CPU": 2}, {}, cpus=3, gpus=0.5) == (
+        "a trial needs 3 CPU and 0.5 GPU, but the cluster's nodes have 2 CPU and 0 GPU, or 0 CPU and 0 GPU: "
+        "trials wait for one that has it"
+    )
+
+
 # --- two nodes, the second without our packages -----------------------------------------------------
 
 
 @dataclass
-class Cluster:
+class Head:
+    """A head node that trains nothing, and what a second node is started with."""
+
     address: str
     dashboard: str
-    head: psutil.Process
-    second: psutil.Process
+    process: psutil.Process
     python: Path  # of the second node
-    elsewhere: Path  # where that one was started
+    elsewhere: Path  # where that one is started
     hidden: Path  # a folder whose content it does not see
     hides: bool
+
+    def second(self) -> psutil.Process:
+        """Start the second node."""
+        hide = [*HIDING, "sh", "-c", f'mount -t tmpfs none "{self.hidden}" && exec "$@"', "sh"] if self.hides else []
+        (agent,) = free_ports(1)
+        options = (f"--address={self.address}", "--num-cpus=2", f"--dashboard-agent-listen-port={agent}", *WORKER_PORTS)
+        return start_node(self.python, self.elsewhere, self.elsewhere / "log", *options, within=hide)
+
+
+@dataclass
+class Cluster:
+    head: Head
+    second: psutil.Process
+
+    @property
+    def address(self) -> str:
+        return self.head.address
+
+
+WORKER_PORTS = ("--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1")
 
 
 def start_node(python: Path, folder: Path, log: Path, *options: object, within: list[str]) -> psutil.Process:
@@ -165,52 +212,79 @@ def start_node(python: Path, folder: Path, log: Path, *options: object, within: 
     return psutil.Process(started.pid)
 
 
+def end_node(node: psutil.Process) -> None:
+    everything = [node, *node.children(recursive=True)]
+    node.terminate()
+    _, alive = psutil.wait_procs(everything, timeout=20)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=10)
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     folder = tmp_path_factory.mktemp("cluster")
     hidden, elsewhere = folder / "hidden", folder / "elsewhere"
     hidden.mkdir()
     elsewhere.mkdir()
     short = tempfile.mkdtemp(prefix="lt-")  # Ray's sockets need short paths
-    port, dashboard, agent, other_agent, client = free_ports(5)
-    ports = ("--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1")
+    port, dashboard, agent, client = free_ports(4)
 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "other"], check=True)
     python = folder / "other" / "bin" / "python"
     (packages,) = (folder / "other" / "lib").glob("python*/site-packages")
     (packages / "theirs.pth").write_text(f"{Path(ray.__file__).parents[1]}\n")
     hides = not subprocess.run([*HIDING, "true"], capture_output=True, check=False).returncode
-    hide = [*HIDING, "sh", "-c", f'mount -t tmpfs none "{hidden}" && exec "$@"', "sh"] if hides else []
 
-    nodes = []
+    options = ("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={short}", f"--dashboard-port={dashboard}")
+    agents = (f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}")
+    node = start_node(Path(sys.executable), folder, folder / "log", *options, *agents, *WORKER_PORTS, within=[])
+    addresses = (f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}")
+    yield Head(*addresses, node, python, elsewhere, hidden, hides)
+    end_node(node)
+    shutil.rmtree(short, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(head: Head) -> Iterator[Cluster]:
+    second = head.second()
+    yield Cluster(head, second)
+    end_node(second)
+
+
+@pytest.mark.slow
+def test_a_search_waits_for_a_node_and_refuses_it_where_it_does_not_share_the_store(head, lt):
+    """No node can hold a trial yet: it says so once. The one that comes sees an empty folder in the store's place."""
+    if not head.hides:
+        pytest.skip("no private mounts here")
+    store = head.hidden / "store"
+    study = ("search", "demo", "--epochs", 3, "--trials", 1, "--confirm", 0, "--name", "late")
+    process = lt.start(*study, "--address", head.address, "--store", store)
+    lt.until(process, lambda: lt.events("late", "Asked"))
+    second = head.second()
     try:
-        options = ("--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={short}", f"--dashboard-port={dashboard}")
-        agents = (f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}")
-        nodes.append(start_node(Path(sys.executable), folder, folder / "head", *options, *agents, *ports, within=[]))
-        options = (f"--address=127.0.0.1:{port}", "--num-cpus=2", f"--dashboard-agent-listen-port={other_agent}")
-        nodes.append(start_node(python, elsewhere, folder / "second", *options, *ports, within=hide))
-        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", *nodes, python, elsewhere, hidden, hides)
+        out, err = process.communicate(timeout=SECONDS)
     finally:
-        for node in reversed(nodes):
-            everything = [node, *node.children(recursive=True)]
-            node.terminate()
-            _, alive = psutil.wait_procs(everything, timeout=20)
-            for process in alive:
-                process.kill()
-            psutil.wait_procs(alive, timeout=10)
-        shutil.rmtree(short, ignore_errors=True)
+        end_node(second)
+    assert (process.returncode, out) == (2, "")
+    (waits,) = [line for line in err.splitlines() if "wait" in line]
+    assert waits == (
+        "note: a trial needs 1 CPU, but the cluster's nodes have 0 CPU and 0 GPU: trials wait for one that has it"
+    )
+    (said,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert f"the checkpoint store {store} is not readable on node " in said and "--store" in said
+    assert [event["event"] for event in lt.events("late")] == ["Started", "Asked", "Ended"]
 
 
 def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(cluster, lt):
-    alone = subprocess.run(
-        [cluster.python, "-c", "import lt_core"], cwd=cluster.elsewhere, capture_output=True, text=True, check=False
-    )
+    command = [cluster.head.python, "-c", "import lt_core"]
+    alone = subprocess.run(command, cwd=cluster.head.elsewhere, capture_output=True, text=True, check=False)
     assert "No module named 'lt_core'" in alone.stderr
 
     options = ("--trials", 3, "--epochs", 6, "--confirm", 0)
     process = lt.start("search", "demo", "--address", cluster.address, *options, "--json")
     lt.until(process, lambda: workers(cluster.second))
-    assert not workers(cluster.head)
+    assert not workers(cluster.head.process)
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
     runs = lt.runs("trial")
@@ -223,11 +297,11 @@ def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(clust
 def test_a_submitted_search_runs_on_the_cluster(cluster, lt):
     """As a job whose driver is on the head; its entry point is the `python` that the head was started with."""
     options = ("--trials", 1, "--epochs", 4, "--confirm", 0, "--home", lt.home)
-    done = lt.run("submit", "--address", cluster.dashboard, "search", "demo", *options)
+    done = lt.run("submit", "--address", cluster.head.dashboard, "search", "demo", *options)
     assert done.returncode == 0, done.stderr
     job = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", "job", "logs", "--follow", done.stdout.split()[0]],
-        env=os.environ | {"RAY_ADDRESS": cluster.dashboard, "RAY_AUTH_MODE": "disabled"},
+        env=os.environ | {"RAY_ADDRESS": cluster.head.dashboard, "RAY_AUTH_MODE": "disabled"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -238,10 +312,10 @@ def test_a_submitted_search_runs_on_the_cluster(cluster, lt):
 
 
 def test_a_store_that_another_node_cannot_read_is_refused(cluster, lt):
-    if not cluster.hides:
+    if not cluster.head.hides:
         pytest.skip("no private mounts here")
-    (cluster.hidden / "ours").touch()
-    store = cluster.hidden / "store"
+    (cluster.head.hidden / "ours").touch()
+    store = cluster.head.hidden / "store"
     done = lt.run("search", "demo", "--address", cluster.address, "--store", store)
     assert (done.returncode, done.stdout) == (2, "")
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

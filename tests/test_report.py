@@ -115,7 +115,7 @@ def test_the_best_trial_is_the_first_of_the_best():
 
 def test_a_leaderboard_shows_every_trial_with_its_settings():
     grid = leaderboard(STUDY, history(*TRIALS))
-    assert grid.heads == ["rank", "trial", "T1", "epsilon", "alpha", "score", "best epoch", "epochs", "state"]
+    assert grid.heads == ["#", "trial", "T1", "epsilon", "alpha", "score", "epoch", "trained", "state"]
     assert grid.rows == [
         ["1", "2", "2", "0.001", "1000", "0.8125", "16", "16/16", "finished"],
         ["2", "0 (paper)", "0", "0.001", "1000", "0.7500", "16", "16/16", "finished"],
@@ -126,6 +126,9 @@ def test_a_leaderboard_shows_every_trial_with_its_settings():
         ["-", "6", "6", "0.001", "1000", "0.9000", "13", "13/16", "running"],
     ]
     assert (grid.unranked, grid.title) == (3, "Leaderboard")
+    narrow = leaderboard(STUDY, history(*TRIALS), narrow=True)
+    assert narrow.heads == ["#", "trial", "settings", "score", "epoch", "trained", "state"]
+    assert narrow.rows[0] == ["1", "2", "T1=2, epsilon=0.001, alpha=1000", "0.8125", "16", "16/16", "finished"]
 
 
 def test_what_ran_when_the_study_ended_was_interrupted():
@@ -153,7 +156,20 @@ def test_a_study_without_trials_has_an_empty_leaderboard():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1e-8, "1e-08"), (0.00123456, "0.001235"), (1234.0, "1234"), (8, "8"), ("IFW", "IFW")]
+    ("value", "text"),
+    [
+        (1e-8, "1e-08"),
+        (0.00123456, "0.00123"),
+        (999.6, "1000"),
+        (1234.0, "1230"),
+        (74280.0, "74300"),
+        (-1234.0, "-1230"),
+        (1234567.0, "1.23e+06"),
+        (0.0, "0"),
+        (8, "8"),
+        (12345, "12345"),
+        ("IFW", "IFW"),
+    ],
 )
 def test_settings_are_short(value, text):
     assert report.setting(value) == text
@@ -190,10 +206,15 @@ def test_a_table_in_the_terminal_has_title_heads_and_cells():
     assert [text in shown for text in ("A title", "rank", "label", 'a "b", c', "± α")] == [True] * 5
 
 
-def test_a_narrow_terminal_cuts_nothing_off():
-    shown = in_terminal(leaderboard(STUDY, history(*TRIALS)), 80) + in_terminal(confirmed_grid(confirm(*THREE)), 80)
-    assert "…" not in shown
-    for text in ("0.8125", "16/16", "early", "62.50 ± 17.68", "+25.00 [-133.83,", "+183.83]"):
+@pytest.mark.parametrize("narrow", [False, True])
+def test_in_80_columns_no_number_breaks(narrow):
+    long = {**PAPER, "epsilon": 4.429e-08, "alpha": 74282.0}
+    more = [asked(7, DEMO.config(long), **long), epoch(7, 1, 0.5)]
+    found = history(*TRIALS, *more)
+    shown = in_terminal(leaderboard(STUDY, found, narrow=narrow), 80) + in_terminal(confirmed_grid(confirm(*THREE)), 80)
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
+    words = ["0.8125", "16/16", "0 (paper)", "early stopped", "diverged", "4.43e-08", "74300"]
+    for text in [*words, "62.50 ± 17.68", "+25.00 [-133.83, +183.83]", "epsilon=0.001,"]:
         assert text in shown
 
 
@@ -240,7 +261,7 @@ def test_the_best_comes_first_whichever_was_asked_for_first():
 
 def test_the_confirmed_table_has_means_deviations_and_the_paired_difference():
     grid = confirmed_grid(confirm(*THREE))
-    assert grid.heads == ["config", "val score", "test acc", "seeds", "best - this, test points [95 %]"]
+    assert grid.heads == ["config", "val score", "test acc", "seeds", "test acc: best - this"]
     interval = stats.ttest_rel([0.875, 0.625], [0.25, 0.125]).confidence_interval()
     assert grid.rows == [
         ["best (T1=2, epsilon=0.001, alpha=1000)", "62.50 ± 17.68", "75.00 ± 17.68", "2", ""],

@@ -1,6 +1,7 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,20 @@ def test_the_text_holds_leaderboard_confirmation_and_what_to_type_next(capsys, h
     _, text, err = shown(capsys, outcome(FINISHED, export=file), home)
     for words in ("Leaderboard", "0.8125", "Confirmed on fresh seeds", *report.sentences(report.confirmed(FINISHED))):
         assert words in text
-    assert "(again: lt-tune train lt-runs/studies/mine/export/best.yaml)" in text
+    assert "train it again: lt-tune train lt-runs/studies/mine/export/best.yaml\n" in text
     assert "compare in MLflow: lt-tune ui\n" in text and "go on:" not in text
     assert err == "" and "unconfirmed" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 68])
+def test_a_narrow_terminal_has_the_settings_in_one_column(capsys, home, monkeypatch, columns):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = re.sub(r"\x1b\[[\d;]*m", "", shown(capsys, outcome(FINISHED), home)[1])
+    assert ("settings" in text) is (columns == 68)
+    assert max(map(len, text.split("Confirmed")[0].splitlines())) <= columns
+    for word in ("0.8125", "16/16", "0 (paper)", "finished", "stopped", "diverged"):
+        assert word in text
 
 
 def test_a_failed_trial_s_error_is_told_as_it_is(capsys, home):

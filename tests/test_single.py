@@ -56,7 +56,9 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
     options = ("demo-ce", "--epochs", 3, "--seed", 4, "--set", "batch_size=32")
     first = lt.run("train", *options)
     assert first.returncode == 0, first.stderr
-    second = lt.document("train", *options)
+    code, out, err = lt.here("train", *options, "--json")
+    assert code == 0, err
+    second = json.loads(out)
 
     *_, last = fit(resolved("demo-ce", {"batch_size": 32}, seed=4, epochs=3)[0])
     assert (second["score"], second["best_epoch"], second["epochs"]) == (last.score, last.best_epoch, 3)
@@ -77,7 +79,7 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
     "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda sent: sent.name
 )
 def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
-    command = ("train", "demo", "--epochs", EPOCHS)
+    command = ("train", "demo", "--epochs", EPOCHS, "--set", "batch_size=32")
     process = lt.start(*command)
     lt.until(process, lambda: len(logged(lt)) >= 4)
     code, out, _ = lt.end(process, sent)
@@ -88,8 +90,10 @@ def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
         assert code == 130
         assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs()] == [("KILLED", "interrupted")]
 
-    finished = lt.document(*command)
-    whole = list(fit(resolved(epochs=EPOCHS)[0]))
+    code, out, err = lt.here(*command, "--json")
+    assert code == 0, err
+    finished = json.loads(out)
+    whole = list(fit(resolved(epochs=EPOCHS, changes={"batch_size": 32})[0]))
     assert logged(lt) == list(range(1, EPOCHS + 1))
     (run,) = lt.runs()
     assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")
@@ -100,9 +104,8 @@ def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
 
 
 def test_a_training_that_diverges_fails(lt):
-    done = lt.run("train", "demo-ce", "--set", "optimizer.lr=1e9", "--json")
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["stop_reason"] == "diverged"
+    code, out, _ = lt.here("train", "demo-ce", "--set", "optimizer.lr=1e9", "--json")
+    assert (code, json.loads(out)["stop_reason"]) == (1, "diverged")
     (run,) = lt.runs()
     assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FAILED", "diverged")
     assert "test_acc" not in run.data.metrics
@@ -110,6 +113,7 @@ def test_a_training_that_diverges_fails(lt):
 
 @pytest.mark.slow
 def test_a_record_is_whole_though_the_first_start_was_killed_while_it_was_made(lt):
+    (lt.home / "mlflow.db").unlink()
     process = lt.start("train", "demo-ce", "--epochs", 2)
     lt.until(process, lambda: list(lt.home.glob("mlflow.db*")))
     lt.end(process, signal.SIGKILL)

@@ -231,7 +231,7 @@ class Fixed:
 
     def __init__(self, *assignments: dict[str, Any] | None) -> None:
         self.assignments = list(assignments)
-        self.given_up: list[tuple[int, str]] = []
+        self.given_up: list[int] = []
 
     def next(self) -> dict[str, Any] | None:
         return self.assignments.pop(0) if self.assignments else None
@@ -240,8 +240,8 @@ class Fixed:
     def over(self) -> bool:
         return not self.assignments
 
-    def lost(self, number: int, error: str) -> None:
-        self.given_up.append((number, error))
+    def lost(self, number: int) -> None:
+        self.given_up.append(number)
 
 
 def test_ray_gets_assignments_waits_or_ends_as_the_source_says():
@@ -258,7 +258,7 @@ def test_the_source_hears_of_a_trial_that_ray_gave_up():
     searcher.on_trial_complete("a", {"epoch": 3})
     searcher.on_trial_complete("b", error=True)
     searcher.on_trial_complete("unknown", error=True)
-    assert source.given_up == [(6, "its worker process died")]
+    assert source.given_up == [6]
 
 
 def test_ray_s_snapshots_hold_nothing():

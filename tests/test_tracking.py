@@ -11,12 +11,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from conftest import empty_database
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from test_events import asked, epoch
@@ -32,14 +32,6 @@ from tuning.tracking import Recorder, check_answers, finished_trials, server_arg
 SPACE = DEMO.scaled(4 / 16)  # 4 epochs, the second phase from the third on
 assert (SPACE.base.epochs, SPACE.base.phases[1].start) == (4, 2)
 CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
-
-
-@cache
-def empty_database() -> Path:
-    """An MLflow database without runs: making one takes seconds, copying it none."""
-    path = Path(mkdtemp()) / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ CONFIG = TrainConfig(
 
 
 def assignment(folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial: int = 3, test: bool = False):
-    """What the driver gives a worker."""
+    """What the driver gives a worker, and leaves in the store."""
+    Store(str(folder)).write("probe", b"readable")
     return {
         "trial": trial,
         "config": config.plain(),
         "epochs_done": done,
         "store": str(folder),
+        "probe": "probe",
         "root": str(folder),
         "device": "cpu",
         "test": test,
@@ -144,6 +147,14 @@ def test_a_store_that_cannot_be_written_is_left_to_ray(tmp_path):
     (tmp_path / checkpoint_name(3) / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match=checkpoint_name(3)):
         worker(tmp_path).step()
+
+
+def test_a_folder_of_the_same_name_is_not_the_store(tmp_path):
+    """As on a node that does not share it: nothing is trained or written there."""
+    made = worker(tmp_path)
+    (tmp_path / "probe").unlink()
+    assert reports(made) == [{"unshared": platform.node(), "stop_reason": "failed"}]
+    assert not list(tmp_path.iterdir())
 
 
 def test_names_of_checkpoints_sort_by_trial():

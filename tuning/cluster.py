@@ -66,6 +66,17 @@ def check_fits(study: Study) -> None:
             raise InputError(f"a trial needs {amount:g} {name}, but this machine has {total.get(name, 0):g}")
 
 
+def waiting(study: Study) -> str:
+    """What a user should know where no node of a cluster can hold a trial now, '' where one can."""
+    needs = _needs(study)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(amount <= node.get(name, 0) for name, amount in needs.items()) for node in nodes):
+        return ""
+    asked = " and ".join(f"{amount:g} {name}" for name, amount in needs.items() if amount)
+    kinds = dict.fromkeys(" and ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) for node in nodes)
+    return f"a trial needs {asked}, but the cluster's nodes have {', or '.join(kinds)}: trials wait for one that has it"
+
+
 def slots(study: Study) -> int:
     """How many trials run at a time: as asked, or as many as the cluster holds now."""
     total = ray.cluster_resources()
@@ -83,7 +94,10 @@ def gpus_per_trial(study: Study) -> float:
 
 
 def check_store(store: str) -> None:
-    """InputError where a checkpoint store cannot be written here, or another node cannot read what was written."""
+    """InputError where a checkpoint store cannot be written here, or another node cannot read what was written.
+
+    Nodes that come later are asked when a trial starts there.
+    """
     others = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != ray.get_runtime_context().get_node_id()]
     name = f"probe-{secrets.token_hex(4)}"
     try:
@@ -93,12 +107,17 @@ def check_store(store: str) -> None:
     try:
         for node in others:
             if not _reads(store, name, node["NodeID"]):
-                raise InputError(
-                    f"the checkpoint store {store} is not readable on node {node['NodeManagerAddress']}: "
-                    "give --store a folder that all nodes share, or a URI such as s3://bucket/folder"
-                )
+                raise InputError(unshared(store, node["NodeManagerAddress"]))
     finally:
         Store(store).delete(name)
+
+
+def unshared(store: str, node: str) -> str:
+    """What is wrong with a checkpoint store that a node does not share."""
+    return (
+        f"the checkpoint store {store} is not readable on node {node}: "
+        "give --store a folder that all nodes share, or a URI such as s3://bucket/folder"
+    )
 
 
 def _reads(store: str, name: str, node_id: str) -> bool:

@@ -14,15 +14,16 @@ from search_spaces.study import Study
 from tuning.events import History
 from tuning.report import ranked, setting
 
+MEANINGFUL_SECONDS = 5.0  # of training, before the time left is told
+
 
 class Progress:
     """A table that is redrawn while the block runs; nothing where the console is not a terminal."""
 
     def __init__(self, study: Study, history: History, console: Console) -> None:
         self._study, self._history = study, history
-        self._started = time.monotonic()
-        self._epochs_before = self._epochs_done()
-        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4, transient=True)
+        self._left = TimeLeft(self._epochs_done())
+        self._live = Live(console=console, get_renderable=self.view, refresh_per_second=4, transient=True)
         self._shown = console.is_terminal
 
     def __enter__(self) -> "Progress":
@@ -34,28 +35,28 @@ class Progress:
         if self._shown:
             self._live.stop()
 
-    def _view(self) -> Group:
+    def view(self) -> Group:
+        """What is shown now."""
         trials = list(self._history.trials.values())
         states = Counter(trial.stop_reason for trial in trials)
         confirming = any(trial.asked.kind == "confirm" for trial in trials)
         done, wanted = self._epochs_done(), self._epochs_wanted()
         counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in sorted(states.items()))
+        left = self._left.text(done, wanted, states["running"], time.monotonic())
         head = Table.grid(padding=(0, 2))
-        stage = "confirming" if confirming else "searching"
         head.add_row(
-            Text(f"{stage} {self._study.space.name}", style="bold"),
+            Text(f"{'confirming' if confirming else 'searching'} {self._study.space.name}", style="bold"),
             ProgressBar(total=wanted, completed=done, width=24),
-            f"{counts or 'starting Ray'}",
-            self._time_left(done, wanted),
+            left,
         )
-        return Group(head, self._running())
+        return Group(head, Text(counts or "starting Ray", style="dim"), self._running())
 
     def _running(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for name in ("", "trial", *self._study.space.domains, "epoch", "val acc", "score"):
-            table.add_column(name, justify="right", style="dim" if not name else "")
+            table.add_column(name, justify="right", style="dim" if not name else "", no_wrap=True)
         best = ranked(self._history)[:1]
-        running = [t for t in self._history.trials.values() if t.told is None]
+        running = [t for t in list(self._history.trials.values()) if t.told is None]
         for label, trial in [("best", t) for t in best if t.stop_reason == "finished"] + [("", t) for t in running]:
             settings = [setting(trial.asked.settings.get(s, "-")) for s in self._study.space.domains]
             name = f"{trial.asked.trial} {trial.asked.role}".strip()
@@ -65,15 +66,34 @@ class Progress:
             table.add_row(label, name, *settings, epoch, *cells)
         return table
 
-    def _time_left(self, done: int, wanted: int) -> str:
-        fresh = done - self._epochs_before
-        if not fresh:
-            return ""
-        seconds = (time.monotonic() - self._started) / fresh * max(0, wanted - done)
-        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
-
     def _epochs_done(self) -> int:
         return sum(t.config.epochs if t.told else len(t.epochs) for t in list(self._history.trials.values()))
 
     def _epochs_wanted(self) -> int:
         return (self._study.trials + 3 * self._study.confirm) * self._study.space.base.epochs
+
+
+class TimeLeft:
+    """The time left, from the rate of epochs since the first one arrived: starting Ray is not part of it."""
+
+    def __init__(self, before: int) -> None:
+        self._before = before
+        self._first: tuple[int, float] | None = None  # epochs done, and when, as the first fresh one was seen
+
+    def text(self, done: int, wanted: int, running: int, now: float) -> str:
+        """In words; '' until every trial that runs had the time for two more epochs, and some seconds passed."""
+        if self._first is None:
+            self._first = (done, now) if done > self._before else None
+            return ""
+        first, since = self._first
+        fresh, seconds = done - first, now - since
+        if fresh < 2 * max(1, running) or seconds < MEANINGFUL_SECONDS:
+            return ""
+        return f"about {_duration(seconds / fresh * max(0, wanted - done))} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

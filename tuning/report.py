@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from scipy import stats
+from scipy.special import stdtrit
 
 from search_spaces.space import Setting
 from search_spaces.study import Study
@@ -20,12 +20,16 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Grid:
-    """A table as text: a title, the columns' heads, rows of cells; rows from `unranked` on stand below the line."""
+    """A table as text: a title, the columns' heads, rows of cells; rows from `unranked` on stand below the line.
+
+    `folds` are the heads of the columns that may take several lines, between words; all others never break.
+    """
 
     title: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     unranked: int
+    folds: Sequence[str] = ()
 
     def markdown(self) -> str:
         """As Markdown, without the title."""
@@ -40,10 +44,14 @@ class Grid:
         return text.getvalue()
 
     def rich(self) -> Table:
-        """For the terminal; a narrow one breaks cells, and cuts nothing off."""
+        """For the terminal."""
         table = Table(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        table.padding = (0, 1, 0, 0)
         for i, head in enumerate(self.heads):
-            table.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
+            folds = head in self.folds
+            table.add_column(head, justify="left" if i == 0 or folds else "right", overflow="fold", no_wrap=not folds)
+            longest = max((len(word) for row in self.rows for word in row[i].split()), default=0)
+            table.columns[-1].min_width = max(longest, len(head))
         for i, row in enumerate(self.rows):
             table.add_row(
                 *row,
@@ -66,15 +74,15 @@ def best_trial(history: History) -> TrialRecord | None:
     return next((t for t in ranked(history) if t.stop_reason == "finished"), None)
 
 
-def leaderboard(study: Study, history: History, top: int | None = None) -> Grid:
-    """Trials by score; only those that reached their full length are ranked."""
+def leaderboard(study: Study, history: History, top: int | None = None, *, narrow: bool = False) -> Grid:
+    """Trials by score; only those that reached their full length are ranked. `narrow`: all settings in one column."""
     trials = ranked(history)
     full = sum(t.stop_reason == "finished" for t in trials)
     rows = [
         [
             str(rank) if rank <= full else "-",
             f"{t.asked.trial}{' (paper)' if t.asked.role == 'paper' else ''}",
-            *(setting(t.asked.settings[symbol]) for symbol in study.space.domains),
+            *([settings_text(t.asked.settings)] if narrow else map(setting, _settings(study, t))),
             "" if t.last["score"] is None else f"{t.last['score']:.4f}",
             str(t.last["best_epoch"] or ""),
             f"{t.last['epoch']}/{t.config.epochs}",
@@ -82,10 +90,15 @@ def leaderboard(study: Study, history: History, top: int | None = None) -> Grid:
         ]
         for rank, t in enumerate(trials, 1)
     ]
-    heads = ["rank", "trial", *study.space.domains, "score", "best epoch", "epochs", "state"]
+    settings = ["settings"] if narrow else study.space.domains
+    heads = ["#", "trial", *settings, "score", "epoch", "trained", "state"]
     shown = rows if top is None else rows[:top]
     more = "" if len(shown) == len(rows) else f" (first {len(shown)} of {len(rows)} trials)"
-    return Grid(f"Leaderboard{more}", heads, shown, min(full, len(shown)))
+    return Grid(f"Leaderboard{more}", heads, shown, min(full, len(shown)), ("settings", "state") if narrow else ())
+
+
+def _settings(study: Study, trial: TrialRecord) -> list[Setting]:
+    return [trial.asked.settings[symbol] for symbol in study.space.domains]
 
 
 def _state(trial: TrialRecord, history: History) -> str:
@@ -147,7 +160,7 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Differe
     if n < 2:
         return None
     mean, deviation = _mean(differences), _deviation(differences)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(n)
     return Difference(mean, mean - half, mean + half, n)
 
 
@@ -166,8 +179,8 @@ def confirmed_grid(groups: Sequence[Confirmed]) -> Grid:
                 _interval(difference) if difference else "",
             ]
         )
-    heads = ["config", "val score", "test acc", "seeds", f"{first.role} - this, test points [95 %]"]
-    return Grid("Confirmed on fresh seeds (mean ± std, %)", heads, rows, len(rows))
+    heads = ["config", "val score", "test acc", "seeds", f"test acc: {first.role} - this"]
+    return Grid("Confirmed on fresh seeds (%: mean ± std, [95 % interval])", heads, rows, len(rows), ("config",))
 
 
 def sentences(groups: Sequence[Confirmed]) -> list[str]:
@@ -198,13 +211,20 @@ def _noun(group: Confirmed) -> str:
 
 
 def _name(group: Confirmed) -> str:
-    settings = ", ".join(f"{symbol}={setting(value)}" for symbol, value in group.settings.items())
-    return f"{group.role} ({settings})" if settings else group.role
+    return f"{group.role} ({settings_text(group.settings)})" if group.settings else group.role
+
+
+def settings_text(settings: Mapping[str, Setting]) -> str:
+    """Several domains' values, short."""
+    return ", ".join(f"{symbol}={setting(value)}" for symbol, value in settings.items())
 
 
 def setting(value: Setting) -> str:
-    """A domain's value, short."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A domain's value to 3 significant digits; the record and the exported files have it whole."""
+    if not isinstance(value, float):
+        return str(value)
+    short = float(f"{value:.3g}")
+    return f"{short:.0f}" if 1e3 <= abs(short) < 1e6 else f"{short:g}"
 
 
 def _interval(d: Difference) -> str:

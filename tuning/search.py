@@ -5,6 +5,8 @@ and searcher pickles are not used: each start is a new Tuner whose searcher firs
 """
 
 import json
+import re
+import secrets
 import shutil
 import signal
 import tempfile
@@ -18,9 +20,10 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from lt_core.config import TrainConfig
+from lt_core.value import InputError
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.study import Study
-from tuning.cluster import gpus_per_trial, slots
+from tuning.cluster import gpus_per_trial, slots, unshared
 from tuning.events import Asked, EpochDone, EventLog, History, Kind, Told, TrialRecord
 from tuning.identity import Identity, params
 from tuning.report import best_trial
@@ -78,8 +81,8 @@ class SearchStage:
         self._adviser.tell(trial)
 
     def stops(self, trial: TrialRecord) -> bool:
-        """Whether the rungs stop it."""
-        return stops(self._rungs, self._history, trial)
+        """Whether the rungs stop it. The paper's setting runs to its end: the study is to be compared with it."""
+        return trial.asked.role != "paper" and stops(self._rungs, self._history, trial)
 
 
 class ConfirmStage:
@@ -168,9 +171,13 @@ class Driver:
         self._device = device
         self._session, self._stage, self._history = session, stage, session.history
         self._store = Store(session.store)
+        self._probe = f"probe-{secrets.token_hex(4)}"
+        self._store.write(self._probe, b"readable")
         self._backlog = [t.asked.trial for t in self._history.of_kind(stage.kind) if t.told is None]
         self._waiting: dict[int, list[int]] = {}  # a running trial -> trials with an equal config
         self._all_proposed = False
+        self._troubles: dict[int, str] = {}  # of a trial: what Ray said last
+        self._refusal = ""
         self.interrupted = False
 
     @property
@@ -188,7 +195,9 @@ class Driver:
     def report(self, number: int, report: Mapping[str, Any]) -> bool:
         """Take a trial's report and say whether it is to stop. A report taken before changes nothing."""
         trial = self._history.trials[number]
-        if trial.told is not None:
+        if "unshared" in report:
+            self._refusal = unshared(self._session.store, report["unshared"])
+        if trial.told is not None or self._refusal:
             return True
         result = report.get("result")
         new = result is not None and result["epoch"] == len(trial.epochs) + 1
@@ -200,15 +209,27 @@ class Driver:
             self._tell(Told(number, "early_stopped"))
         return trial.told is not None
 
-    def lost(self, number: int, error: str) -> None:
+    def trouble(self, number: int, said: str) -> None:
+        """Ray says why a trial's worker is gone; it may try again."""
+        self._troubles[number] = said
+
+    def lost(self, number: int) -> None:
         """Ray gave a trial up, after its retries."""
         if self._history.trials[number].told is None:
-            self._tell(Told(number, "failed", error=error))
+            self._tell(Told(number, "failed", error=self._troubles.get(number, "its worker process died")))
 
-    def check_interrupt(self) -> None:
-        """Raise KeyboardInterrupt between two events if the user asked for it, so that no event is cut in two."""
+    def check_end(self) -> None:
+        """End the stage between two events, so that no event is cut in two: KeyboardInterrupt if the user asked for
+        it, InputError where the store turned out not to be shared."""
+        if self._refusal:
+            raise InputError(self._refusal)
         if self.interrupted:
             raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Leave nothing of its own in the store."""
+        with suppress(OSError):
+            self._store.delete(self._probe)
 
     def _next_number(self) -> int | None:
         if self._backlog:
@@ -261,6 +282,7 @@ class Driver:
             "config": trial.asked.config,
             "epochs_done": len(trial.epochs),
             "store": self._session.store,
+            "probe": self._probe,
             "root": str(self._session.root),
             "test": trial.asked.kind != "trial",
             "device": self._device,
@@ -278,12 +300,24 @@ class _Scheduler(FIFOScheduler):
         stop = self._driver.report(trial.config["trial"], json.loads(result["report"]))
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_error(tune_controller, trial)
+        if trial.error_file and Path(trial.error_file).exists():
+            self._driver.trouble(trial.config["trial"], _cause(Path(trial.error_file).read_text(encoding="utf-8")))
+
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
+def _cause(errors: str) -> str:
+    """The last line of what Ray wrote of a trial's errors: in tracebacks and in Ray's own words, that is the cause."""
+    plain = re.sub(r"\x1b\[[\d;]*m", "", errors)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    return f"its worker could not go on: {lines[-1][:500]}" if lines else "its worker process died"
+
+
 class _LastReports(tune.Callback):
-    """A report that says `done` never reaches a scheduler: it is taken here. Interrupts are raised here."""
+    """A report that says `done` never reaches a scheduler: it is taken here. The stage's early end is raised here."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -292,7 +326,7 @@ class _LastReports(tune.Callback):
         self._driver.report(trial.config["trial"], json.loads(result["report"]))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._driver.check_interrupt()
+        self._driver.check_end()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -332,6 +366,7 @@ def _run_stage(stage: Stage, study: Study, session: Session) -> None:
         with _signals(driver):
             tuner.fit()
     finally:
+        driver.close()
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from search_spaces import SPACES
 from tuning import report
@@ -72,25 +73,35 @@ def studies(home: Home, as_json: bool) -> int:
         print(f"no studies in {home.path}; `lt-tune search demo` makes one")
     else:
         for line in found:
-            print(f"{line['study']:<24} {line['state']:<28} {line['command']}")
+            print(f"{line['study']:<24} {line['state']}\n    {line['command']}")
     return 0
 
 
 def _print_study(outcome: Outcome, home: Home) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(report.leaderboard(outcome.study, outcome.history, TOP).rich())
+    console.print(_leaderboard(outcome, console))
     for trial in outcome.history.of_kind("trial"):
         if trial.told is not None and trial.told.error:
             console.print(f"trial {trial.asked.trial} failed: {trial.told.error}", markup=False, highlight=False)
     groups = report.confirmed(outcome.history)
     if groups:
         console.print(report.confirmed_grid(groups).rich())
-        print("\n".join(report.sentences(groups)))
+        for sentence in report.sentences(groups):
+            console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
         print(f"go on: {_resume_command(outcome.name, outcome.study.space.name, home)}")
     if outcome.export:
-        print(f"best config: {_short(outcome.export)}  (again: lt-tune train {shlex.quote(_short(outcome.export))})")
+        print(f"best config: {_short(outcome.export)}")
+        print(f"train it again: lt-tune train {shlex.quote(_short(outcome.export))}")
     print(f"compare in MLflow: {_ui_command(home)}")
+
+
+def _leaderboard(outcome: Outcome, console: Console) -> Table:
+    """With a column for each symbol where they fit side by side, else with one for all of them."""
+    table = report.leaderboard(outcome.study, outcome.history, TOP).rich()
+    if console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
+        return table
+    return report.leaderboard(outcome.study, outcome.history, TOP, narrow=True).rich()
 
 
 def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def train(
         training.stopped(error)
         recorder.close(INTERRUPT_SECONDS)
         raise
+    finally:
+        training.close()
     recorder.close(CLOSE_SECONDS)
     if recorder.failure:
         console.print(f"warning: the record lacks this run: {recorder.failure}", style="yellow", markup=False)
@@ -114,6 +116,10 @@ class _Training:
         self._log.emit(Told(0, "diverged" if diverged else "finished", {} if diverged else self._run.test()))
         self._store.delete(CHECKPOINT)
 
+    def close(self) -> None:
+        """Give the folder free."""
+        self._lock.close()
+
     def stopped(self, error: BaseException) -> None:
         """Note that it stopped before its end: interrupted by the user, or failed."""
         if isinstance(error, KeyboardInterrupt):
@@ -140,9 +146,9 @@ def _device(name: str) -> str:
 
 
 def _line(result: EpochResult, epochs: int) -> str:
-    val = f"  val acc {result.val['acc']:.4f}  tail {result.val['acc_tail']:.4f}" if result.val else ""
-    score = f"  score {result.score:.4f}" if result.score is not None else ""
+    val = f"  val {result.val['acc']:.3f}  tail {result.val['acc_tail']:.3f}" if result.val else ""
+    score = f"  score {result.score:.3f}" if result.score is not None else ""
     return (
-        f"epoch {result.epoch:>3}/{epochs}  lr {result.lr:<8.4g} loss {result.train_loss:<9.4g}{val}{score}"
+        f"epoch {result.epoch:>3}/{epochs}  lr {result.lr:<7.3g} loss {result.train_loss:<7.3g}{val}{score}"
         f"  {result.seconds:.1f} s"
     )

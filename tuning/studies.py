@@ -16,7 +16,7 @@ from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
 from tuning import report
 from tuning.arguments import scale_factor
-from tuning.cluster import check_address, check_fits, check_store, connected
+from tuning.cluster import check_address, check_fits, check_store, connected, waiting
 from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
@@ -89,11 +89,17 @@ def search(
             fetch(data.name, home.data)
         load_parts(data, home.data)
     for note in notes(study, space):
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        _note(console, note)
     with connected(address):
         if address is None:
             check_fits(study)
+        elif lacking := waiting(study):
+            _note(console, lacking)
         return run(home, folder, study, store, console)
+
+
+def _note(console: Console, note: str) -> None:
+    console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _data_of(space: Space) -> list[Data]:
@@ -265,12 +271,13 @@ def _ended(study: Study, history: History) -> Ended:
     """The study's end, with what its page in the record shows."""
     board = report.leaderboard(study, history)
     groups = report.confirmed(history)
-    parts = [study.space.about, f"**{board.title}**", board.markdown()]
+    parts = [study.space.about]
     files = {"study.yaml": study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
     if groups:
         grid = report.confirmed_grid(groups)
-        parts += [f"**{grid.title}**", grid.markdown(), *report.sentences(groups)]
+        parts += [*report.sentences(groups), f"**{grid.title}**", grid.markdown()]
         files |= {"confirmed.md": grid.markdown(), "confirmed.csv": grid.csv()}
+    parts += [f"**{board.title}**", board.markdown()]
     best = best_trial(history)
     metrics = {"score": best.last["score"]} if best else {}
     return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)

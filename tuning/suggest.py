@@ -113,7 +113,7 @@ class Source(Protocol):
         """Whether no trial will come any more."""
         ...
 
-    def lost(self, number: int, error: str) -> None:
+    def lost(self, number: int) -> None:
         """Ray gave a trial up."""
         ...
 
@@ -137,7 +137,7 @@ class RaySearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Pass on that Ray gave a trial up, after its retries."""
         if error and trial_id in self._numbers:
-            self._source.lost(self._numbers[trial_id], "its worker process died")
+            self._source.lost(self._numbers[trial_id])
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the event log is the truth."""

@@ -1,4 +1,4 @@
-"""Studies and runs -> MLflow, and back. The only importer of mlflow.
+"""Studies and runs -> MLflow, and back. The only importer of mlflow but for its web pages.
 
 One writer thread takes events off a queue and writes them in batches, so that a slow server slows nothing. Points
 keep the event's own time, and MLflow counts a point once: to deliver a log again is harmless.
@@ -386,4 +386,5 @@ def without_secrets(text: str) -> str:
 def server_arguments(uri: str, artifacts: Path, port: int) -> list[str]:
     """Python's arguments for an MLflow server on a database, with one worker: more lose TCP_NODELAY and are slower."""
     store = ["--backend-store-uri", uri, "--artifacts-destination", artifacts.as_uri()]
-    return ["-m", "mlflow", "server", *store, "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    place = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    return ["-m", "mlflow", "server", "--app-name", "lt-tune", *store, *place]

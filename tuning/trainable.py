@@ -2,6 +2,7 @@
 
 import io
 import json
+import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class Trainable(tune.Trainable):
 
     def _epoch(self) -> dict[str, Any]:
         if self._run is None:
+            if not self._shares_store():
+                return {"unshared": platform.node(), "stop_reason": "failed"}
             self._run = self._start()
         run = self._run
         report: dict[str, Any] = {"numerics": numerics(run.config, run.device, run.threads)}
@@ -58,6 +61,13 @@ class Trainable(tune.Trainable):
         if run.finished and self._reported >= run.epoch:
             report |= self._end(run)
         return report
+
+    def _shares_store(self) -> bool:
+        """Whether the store is the driver's, and not a folder of the same name on this node."""
+        try:
+            return Store(self._assignment["store"]).read(self._assignment["probe"]) is not None
+        except PermissionError:
+            return False
 
     def _start(self) -> Run:
         assignment = self._assignment
