@@ -12,7 +12,7 @@ Tau = FixedTau | PaperTau | CifarCodeTau | ImageNetCodeTau
 
 
 def class_difficulty(base: TrainConfig, tau: Tau | None = None, reduction: Reduction = "mean") -> TrainConfig:
-    """CDB-CE (Sinha et al., ACCV 2020): CE weighted by class difficulty; tau is dynamic, the paper's rule, if not given."""
+    """CDB-CE (Sinha et al., ACCV 2020): CE weighted by class difficulty; tau dynamic as in the paper unless given."""
     weights = ClassDifficulty(tau=tau or PaperTau(), reduction=reduction)
     return base.replaced(phases=(Phase(weights=weights),))
 
