@@ -83,7 +83,7 @@ def test_every_streamed_config_trains_at_reduced_size_and_resumes_bit_for_bit(na
     WRITTEN[config.data.name](tmp_path)
     changes: dict[str, object] = {"model.weights": None, "data.image_size": 32 if config.model.clips else 64}
     if config.data.name == "tiny-imagenet":
-        changes |= {"data.imbalance": 1, "data.val_per_class": 1}
+        changes |= {"data.profile": "natural", "data.val_per_class": 1}
     starts = {f"phases.{i}.start": i for i in range(len(config.phases))}
     rate = {"optimizer.lr": 1e-3, "optimizer.warmup_epochs": 0}
     resumes(override(config, {**changes, **starts, **rate, "epochs": len(config.phases), "batch_size": 8}), tmp_path)
