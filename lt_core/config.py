@@ -25,7 +25,7 @@ class Evaluation(Value):
     """What is evaluated beside val after each epoch and test at the end.
 
     post_hoc: a step on the logits of val and test alike.
-    top5: whether the five likeliest classes count as well.
+    top5: record whether the class is among the five likeliest as well, after each epoch and on test.
     test_every_epoch: evaluate test after each epoch, for tables that report their best test epoch. Never searched by.
     groups: the thresholds of many, medium, few, and of majority and minority.
     """
@@ -57,8 +57,9 @@ class TrainConfig(Value):
             raise ValueError(f"phases.0.start must be 0, but is {starts[0]}")
         if starts != sorted(starts):
             raise ValueError(f"the phases' starts must not fall, but are {starts}")
-        if self.phases[0].restart is not None:
-            raise ValueError("phases.0.restart must be null: the first phase has nothing to begin anew from")
+        early = next((i for i, phase in enumerate(self.phases) if phase.restart and phase.start == 0), None)
+        if early is not None:
+            raise ValueError(f"phases.{early}.restart must be null: epoch 1 has nothing to begin anew from")
         return self
 
     @model_validator(mode="after")
@@ -81,7 +82,7 @@ class TrainConfig(Value):
     @property
     def method(self) -> str:
         """The method's short name, as tables print it: IB+CB, LDAM-DRW, CDB-CE, CE+LA."""
-        return method_name(canonical(self).phases, self.evaluation.post_hoc)
+        return method_name(canonical(self).phases, self.evaluation.post_hoc, mixup=self.data.mixup > 0)
 
     @property
     def used_phases(self) -> list[tuple[Phase, int]]:
@@ -110,27 +111,38 @@ class TrainConfig(Value):
 
 def canonical(config: TrainConfig) -> TrainConfig:
     """The one form of all configs that train identically: without what has no effect."""
-    base = config.spans[0]
-    optimizer = _canonical_optimizer(base.optimizer, [p for p, _ in config.used_phases if p.start < base.end], base.end)
-    phases = tuple(_canonical_phase(phase, optimizer) for phase, _ in config.used_phases)
-    update = {"data": config.data.canonical(), "model": config.model.canonical()}
-    return config.model_copy(update={**update, "phases": phases, "optimizer": optimizer})
+    optimizers, phases = [], []
+    for span in config.spans:
+        within = [phase for phase, _ in config.used_phases if span.start <= phase.start < span.end]
+        optimizers.append(_canonical_optimizer(span, within))
+        phases += [_canonical_phase(phase, span, optimizers[-1]) for phase in within]
+    data = config.data.canonical()
+    if data.meta_source == "val" and not any(phase.reads_meta for phase in phases):
+        data = data.model_copy(update={"meta_source": "none"})
+    update = {"data": data, "model": config.model.canonical(), "optimizer": optimizers[0], "phases": tuple(phases)}
+    return config.model_copy(update=update)
 
 
-def _canonical_phase(phase: Phase, optimizer: SGD) -> Phase:
-    rises = phase.restart or phase.start < optimizer.rising_epochs
-    return phase if rises else phase.model_copy(update={"warmup": True})
+def _canonical_phase(phase: Phase, span: Span, optimizer: SGD) -> Phase:
+    rises = phase.start - span.start < optimizer.rising_epochs
+    update: dict[str, object] = {} if rises else {"warmup": True}
+    if phase.restart:
+        update["restart"] = phase.restart.model_copy(update={"optimizer": optimizer})
+    return phase.model_copy(update=update)
 
 
-def _canonical_optimizer(optimizer: SGD, phases: list[Phase], epochs: int) -> SGD:
-    """Without the milestones that are not reached and the warm-up that no phase runs in; `epochs` is its span."""
-    rises = any(phase.warmup and phase.start < optimizer.rising_epochs for phase in phases)
-    schedule = optimizer.schedule
+def _canonical_optimizer(span: Span, phases: list[Phase]) -> SGD:
+    """Without the milestones that are not reached and the warm-up that no phase runs in."""
+    optimizer, schedule = span.optimizer, span.optimizer.schedule
     if isinstance(schedule, Step):
-        reached = tuple(m for m in schedule.milestones if m < epochs and schedule.gamma != 1)
+        reached = tuple(m for m in schedule.milestones if m < span.end - span.start and schedule.gamma != 1)
         schedule = Step(milestones=reached, gamma=schedule.gamma if reached else 1.0)
-    update = {} if rises else {"warmup_epochs": 0, "warmup": "per_epoch"}
-    return optimizer.model_copy(update={"schedule": schedule, **update})
+    update: dict[str, object] = {"schedule": schedule}
+    if not any(phase.warmup and phase.start - span.start < optimizer.rising_epochs for phase in phases):
+        update |= {"warmup_epochs": 0, "warmup": "per_epoch"}
+    if not optimizer.weight_decay:
+        update["decay"] = "all"
+    return optimizer.model_copy(update=update)
 
 
 _EPOCHS = re.compile(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lt_core.losses import LDAM, Equalization, SigmoidEqualization
 from lt_core.meta import NoReweighting
-from lt_core.posthoc import TauNormalization
+from lt_core.posthoc import NoPostHoc
 from lt_core.weights import ClassDifficulty
 
 if TYPE_CHECKING:
@@ -72,5 +72,6 @@ def _about_evaluation(config: "TrainConfig") -> Iterator[str]:
     classes = config.data.classes
     if config.evaluation.top5 and classes is not None and classes <= 5:
         yield f"evaluation.top5 is true, but {config.data.name} has {classes} classes: each is among the first five"
-    if isinstance(config.evaluation.post_hoc, TauNormalization) and config.model.head == "cosine":
-        yield "evaluation.post_hoc is tau_normalization, which changes nothing on model.head cosine: set it to linear"
+    post_hoc = config.evaluation.post_hoc
+    if not isinstance(post_hoc, NoPostHoc) and config.model.head == "cosine":
+        yield f"evaluation.post_hoc is {post_hoc.kind}, which is for the logits of a linear head: model.head is cosine"

@@ -279,9 +279,13 @@ class Parts:
 
     @cached_property
     def id(self) -> str:
-        """12 hexadecimal digits of the tensors used; of files, of their relative paths, labels and sizes."""
+        """12 hexadecimal digits of the tensors used; of files, of their relative paths, labels and sizes.
+
+        A meta part that is val, or empty, adds nothing: a training that does not read it is the same.
+        """
         digest = hashlib.sha256()
-        for part in (self.train, self.meta, self.val, self.test):
+        meta = () if self.meta is self.val or not len(self.meta) else (self.meta,)
+        for part in (self.train, *meta, self.val, self.test):
             if isinstance(part, Images):
                 digest.update(str(tuple(part.pixels.shape)).encode())
                 digest.update(part.pixels.numpy().tobytes())
@@ -302,6 +306,8 @@ def _load_parts(sets: Sets, settings: str) -> Parts:
     parts, counts = _cut(data, sets)
     size = data.image_size or SOURCES[data.name].image_size
     train, meta, val, test = (_ready(part, data, size) for part in parts)
+    meta = val if data.meta_source == "val" else meta
+    _check_shapes(data, train, meta, val, test)
     channels = train.pixels.shape[1] if isinstance(train, Images) else 3
     return Parts(
         train=train,
@@ -354,6 +360,18 @@ def _ready(part: Part, data: Data, size: int | None) -> Part:
     if isinstance(part, Images):
         return part.resized(size)
     return replace(part, image_size=size or 224) if data.streams else part.decoded(size)
+
+
+def _check_shapes(data: Data, train: Part, *others: Part) -> None:
+    """InputError where parts in memory differ in channels or size."""
+    for part in others:
+        if isinstance(train, Images) and isinstance(part, Images) and len(part):
+            (channels, size), other = train.pixels.shape[1:3], part.pixels.shape[1:3]
+            if other != (channels, size):
+                raise InputError(
+                    f"{data.path or data.name} has training images of {channels} channels and size {size}, and others "
+                    f"of {other[0]} and {other[1]}; they must be alike: set data.image_size"
+                )
 
 
 def _normalisation(data: Data, preset: str, train: Part, channels: int) -> Normalisation:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 class GhostBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation whose training statistics are those of each `size` images in turn; the last may be fewer.
 
-    As torch's DataParallel does it: only the first chunk updates the running statistics, which evaluation uses.
-    CDB trains 128 images on 4 GPUs, 32 on each. The name is from Hoffer et al., NeurIPS 2017.
+    Only the first chunk updates the running statistics, which evaluation uses, as in torch's DataParallel; that cuts
+    a last, smaller batch into as many chunks as there are GPUs, however. CDB trains 128 images on 4 GPUs. The name is
+    from Hoffer et al., NeurIPS 2017.
     """
 
     def __init__(self, width: int, size: int) -> None:

@@ -14,7 +14,7 @@ from lt_core.meta import NoReweighting, Reweighting
 from lt_core.optim import SGD, Step
 from lt_core.posthoc import PostHoc
 from lt_core.value import Value
-from lt_core.weights import EffectiveNumber, NoWeights, Weights
+from lt_core.weights import ClassDifficulty, EffectiveNumber, NoWeights, Weights
 
 
 class Restart(Value):
@@ -48,6 +48,11 @@ class Phase(Value):
     warmup: bool = True
     restart: Restart | None = None
 
+    @property
+    def reads_meta(self) -> bool:
+        """Whether it is trained by means of the meta part."""
+        return isinstance(self.weights, ClassDifficulty) or not isinstance(self.reweighting, NoReweighting)
+
 
 class Span(NamedTuple):
     """The epochs start + 1 to end, under one optimizer."""
@@ -70,8 +75,8 @@ class Span(NamedTuple):
         return [f"learning-rate level {i}{where}" for i, (a, b) in enumerate(levels, 1) if a >= min(b, length)]
 
 
-def method_name(phases: Sequence[Phase], post_hoc: PostHoc) -> str:
-    """The method that some phases make: the last one's loss, and what it adds to it."""
+def method_name(phases: Sequence[Phase], post_hoc: PostHoc, *, mixup: bool) -> str:
+    """The method that some phases make: the last one's loss, and what is added to it."""
     last = phases[-1]
     if last.restart and last.train == "classifier":
         name = "cRT"
@@ -81,7 +86,7 @@ def method_name(phases: Sequence[Phase], post_hoc: PostHoc) -> str:
     reweighting = last.reweighting.symbol
     if reweighting and name == "CE":  # their papers' names are of CE
         name, reweighting = reweighting, ""
-    return "+".join(part for part in (name, reweighting, post_hoc.symbol) if part)
+    return "+".join(part for part in (name, reweighting, "mixup" if mixup else "", post_hoc.symbol) if part)
 
 
 def _with_weights(phase: Phase, deferred: bool) -> str:

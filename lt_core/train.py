@@ -22,7 +22,7 @@ from lt_core.config import TrainConfig
 from lt_core.data import Parts, load_parts
 from lt_core.draws import class_balanced, generator, instance_balanced, key
 from lt_core.images import Part
-from lt_core.losses import Given
+from lt_core.losses import LDAM, Given
 from lt_core.meta import NoReweighting, Parameters, Reweighter
 from lt_core.metrics import Evaluated, accuracies, evaluated
 from lt_core.models import Outputs
@@ -30,6 +30,7 @@ from lt_core.normalisation import Normalisation
 from lt_core.numerics import keep_freed_memory, set_numerics
 from lt_core.objective import Objective
 from lt_core.phases import Phase
+from lt_core.posthoc import NoPostHoc, PostHoc
 from lt_core.value import InputError
 from lt_core.weights import ClassDifficulty
 
@@ -90,12 +91,11 @@ class Run:
             for by in (self.parts.normalise, self.parts.normalise_test)
         )
         self.model = _build(config, self.parts, root, self.device)
-        self._optimizer = config.optimizer.build(self.model)
-        self._reweighter: Reweighter | None = None
         self._class_accuracy: Tensor | None = None  # [C], on the meta part after the last epoch
         self._best_model: dict[str, Tensor] | None = None
         self._best_test: Evaluated | None = None
-        self._start_phase(config.phase_at(1), None)
+        self._check_parts()
+        self._begin()
 
     @property
     def epoch(self) -> int:
@@ -132,10 +132,12 @@ class Run:
         """What the test part gives, by name, for the epochs that a paper may report; evaluated now.
 
         test_acc: of the best validation epoch (of the last where there is no val). test_acc_last: of the last.
-        With `evaluation.test_every_epoch` also test_acc_best_test and best_test_epoch.
+        With `evaluation.top5` also test_top5, with `evaluation.test_every_epoch` test_acc_best_test, best_test_epoch.
         """
-        accuracy = {selection: found.accuracy for selection, found in self.evaluations().items()}
+        found = self.evaluations()
+        accuracy = {selection: evaluation.accuracy for selection, evaluation in found.items()}
         named = {"test_acc": accuracy.get("best_val", accuracy["last"]), "test_acc_last": accuracy["last"]}
+        named |= self._top5("test_top5", found.get("best_val", found["last"]))
         if self._best_test is not None:
             best = self._best_test.accuracy
             named |= {"test_acc_best_test": best, "best_test_epoch": self.test_series.index(best) + 1}
@@ -173,11 +175,12 @@ class Run:
 
     def load(self, stream: IO[bytes]) -> None:
         """Take over a saved state of the same config and data; InputError for another one's."""
-        state: dict[str, Any] = torch.load(stream, map_location=self.device, weights_only=True)
+        state: dict[str, Any] = torch.load(stream, map_location="cpu", weights_only=True)
         for name, own in (("config_id", self.config.id), ("data_id", self.parts.id)):
             if state[name] != own:
                 raise InputError(f"the checkpoint's {name} is {state[name]}, but this run's is {own}")
         self.history = [EpochResult(**result) for result in state["history"]]
+        self._begin()
         for number in range(2, self.epoch + 1):
             self._start_phase(self.config.phase_at(number), self.config.phase_at(number - 1))
         self.model.load_state_dict(state["model"])
@@ -211,18 +214,38 @@ class Run:
             self._optimizer.step()
             yield loss.detach(), len(labels)
 
+    def _check_parts(self) -> None:
+        """InputError where a part lacks what the config asks of it."""
+        data = self.config.data
+        if not len(self._test):
+            raise InputError(f"data.test_fraction is 0, but {data.path or data.name} has no test images of its own")
+        if _reads_difficulty(self.config):
+            missing = (self._meta.labels.bincount(minlength=self.parts.classes) == 0).nonzero()
+            if len(missing):
+                name = self.parts.class_names[int(missing[0])]
+                raise InputError(
+                    f"data.meta_source is {data.meta_source}, which leaves class {name} without a meta image; "
+                    "class_difficulty needs one of each class"
+                )
+
+    def _begin(self) -> None:
+        """The first phase, as if nothing had been trained."""
+        self._optimizer = self.config.optimizer.build(self.model)
+        self._reweighter: Reweighter | None = None
+        self._start_phase(self.config.phase_at(1), None)
+
     def _start_phase(self, phase: Phase, before: Phase | None) -> None:
         """What a phase changes when it begins: its own head and optimizer, what is trained, the sample weigher."""
         if phase is before:
             return
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(key(self.config.seed, phase.start, "phase"))
+            torch.default_generator.manual_seed(key(self.config.seed, phase.start, "phase"))
             if phase.restart and phase.restart.head:
                 self._renew_head()
             reweighting = phase.reweighting
             if before is None or reweighting != before.reweighting:
-                kept = isinstance(reweighting, NoReweighting)
-                self._reweighter = None if kept else reweighting.build(self.device)
+                none = isinstance(reweighting, NoReweighting)
+                self._reweighter = None if none else reweighting.build(self.device)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad = phase.train == "all" or name.startswith("classifier.")
         if phase.restart:
@@ -303,15 +326,21 @@ class Run:
     def _after_epoch(self) -> tuple[dict[str, float], bool]:
         """Evaluate val, and meta and test where the config asks for it: accuracies on val, all finite or not."""
         val = self._evaluated(self._val) if len(self._val) else None
-        if _reads_difficulty(self.config):
-            on_val = val if self.config.data.meta_source == "val" else None
-            confusion = (on_val or self._evaluated(self._meta)).confusion
+        if _reads_difficulty(self.config):  # by the network's own logits: a step of evaluation changes no training
+            plain = isinstance(self.config.evaluation.post_hoc, NoPostHoc)
+            on_val = val if plain and self.config.data.meta_source == "val" else None
+            confusion = (on_val or self._evaluated(self._meta, NoPostHoc())).confusion
             self._class_accuracy = confusion.diagonal().double() / confusion.sum(1)
         if self.config.evaluation.test_every_epoch:
             self._note_test(self._evaluated(self._test))
         if val is None:
             return {}, True
-        return accuracies(val.confusion, self.parts.class_counts, self.config.evaluation.groups), val.finite
+        found = accuracies(val.confusion, self.parts.class_counts, self.config.evaluation.groups)
+        return {**found, **self._top5("top5", val)}, val.finite
+
+    def _top5(self, name: str, found: Evaluated) -> dict[str, float]:
+        """The top-5 accuracy by name, where the config asks for it."""
+        return {name: found.top5} if self.config.evaluation.top5 and found.top5 is not None else {}
 
     def _note_test(self, found: Evaluated) -> None:
         """Keep the test accuracy of an epoch, and all of it where it is the best so far."""
@@ -320,14 +349,19 @@ class Run:
         self.test_series.append(found.accuracy)
 
     @torch.no_grad()
-    def _evaluated(self, part: Part) -> Evaluated:
-        """The network in evaluation mode on a part."""
+    def _evaluated(self, part: Part, post_hoc: PostHoc | None = None) -> Evaluated:
+        """The network in evaluation mode on a part, by the config's own step on the logits unless another is given.
+
+        Cosines become logits by the scale that LDAM trains them with.
+        """
         self.model.eval()
         normalise = self._normalise_test if part is self._test else self._normalise
-        post_hoc, classifier = self.config.evaluation.post_hoc, self.model.classifier
+        step, loss = post_hoc or self.config.evaluation.post_hoc, self.config.used_phases[-1][0].loss
+        scale = loss.s if isinstance(loss, LDAM) else 1.0
+        size = self.config.batch_size if self.config.model.clips else EVALUATION_BATCH
         logits = (
-            (post_hoc(self._outputs(normalise(pixels)), classifier, self._counts), labels)
-            for pixels, labels in part.batches(EVALUATION_BATCH, self._workers)
+            (scale * step(self._outputs(normalise(pixels)), self.model.classifier, self._counts), labels)
+            for pixels, labels in part.batches(size, self._workers)
         )
         return evaluated(logits, self.parts.classes)
 
@@ -361,7 +395,7 @@ class _Normalise:
 def _build(config: TrainConfig, parts: Parts, root: Path | None, device: torch.device) -> Any:
     """The network on its device, initialised on the CPU from the config's seed; torch's own state is left alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(config.seed, 0, "init"))
+        torch.default_generator.manual_seed(key(config.seed, 0, "init"))
         model = config.model.build(parts.channels, parts.image_size, parts.classes, root)
     return model.to(device).to(memory_format=_layout(config))
 

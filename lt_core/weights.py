@@ -110,8 +110,8 @@ class ImageNetCodeTau(Value):
 class ClassDifficulty(Value):
     """w_c = (1 - A_c)^tau, A_c the accuracy on the meta part after the epoch before (CDB). Sinha et al., ACCV 2020.
 
-    Equation 2. In the first epoch, and where every class is perfect, all weights are 1. The code scales the weights
-    to sum to C, which the paper does not say: `sum_to_c: false` leaves them as they are.
+    Equation 2. In the first epoch all weights are 1. The code scales the weights to sum to C, which the paper does not
+    say, and divides by 0 where every class is perfect: here they are 1 then. `sum_to_c: false` leaves them as they are.
     """
 
     symbol: ClassVar[str] = "CDB"
@@ -122,10 +122,13 @@ class ClassDifficulty(Value):
 
     def __call__(self, counts: Sequence[int], accuracy: Tensor | None = None) -> Tensor:
         """Weights [C], float64, of the classes' accuracies [C] in [0, 1]; None before the first epoch is done."""
-        if accuracy is None or bool((accuracy >= 1).all()):
-            return torch.ones(len(counts), dtype=torch.float64)
+        ones = torch.ones(len(counts), dtype=torch.float64)
+        if accuracy is None:
+            return ones
         w = (1 - accuracy.double()) ** self.tau(accuracy.double())
-        return _sum_to_c(w) if self.sum_to_c else w
+        if not self.sum_to_c:
+            return w
+        return _sum_to_c(w) if w.any() else ones
 
 
 Weights = Annotated[

@@ -13,7 +13,7 @@ from lt_core.losses import (
     VectorScaling,
 )
 from lt_core.meta import LearningToReweight, MetaWeightNet
-from lt_core.optim import SGD, Cosine
+from lt_core.optim import Cosine
 from lt_core.phases import Restart
 from lt_core.posthoc import PostHocLogitAdjustment, TauNormalization
 from lt_core.weights import EffectiveNumber, InverseFrequency, NoWeights, Weights
@@ -36,8 +36,8 @@ def focal(base: TrainConfig, gamma: float = 1.0) -> TrainConfig:
 
 def sigmoid_loss(base: TrainConfig, loss: SigmoidCrossEntropy | SigmoidFocal, weights: Weights) -> TrainConfig:
     """A sum of binary losses, whose final bias starts at -ln(C - 1), free of weight decay (Class-Balanced code)."""
-    started = override(base, {"model.bias_init": "prior", "optimizer.decay": "no_final_bias"})
-    return with_loss(started, loss, weights)
+    decay = "no_final_bias" if base.optimizer.decay == "all" else base.optimizer.decay  # the other scope has no bias
+    return with_loss(override(base, {"model.bias_init": "prior", "optimizer.decay": decay}), loss, weights)
 
 
 def equalization(base: TrainConfig, lambda_: float = 0.005, gamma: float = 0.9) -> TrainConfig:
@@ -79,8 +79,8 @@ def ce_drs(base: TrainConfig, start: int = 160) -> TrainConfig:
 
 def crt(base: TrainConfig, epochs: int = 10) -> TrainConfig:
     """Classifier re-training (Kang et al., ICLR 2020): after CE, a new classifier on class-balanced batches."""
-    schedule = SGD(lr=base.optimizer.lr, weight_decay=base.optimizer.weight_decay, warmup_epochs=0, schedule=Cosine())
-    again = Phase(start=base.epochs, sampler="class_balanced", train="classifier", restart=Restart(optimizer=schedule))
+    optimizer = base.optimizer.replaced(warmup_epochs=0, schedule=Cosine())
+    again = Phase(start=base.epochs, sampler="class_balanced", train="classifier", restart=Restart(optimizer=optimizer))
     return base.replaced(epochs=base.epochs + epochs, phases=(Phase(), again))
 
 
@@ -95,12 +95,12 @@ def post_hoc_adjusted(base: TrainConfig, tau: float = 1.0) -> TrainConfig:
 
 
 def l2rw(base: TrainConfig) -> TrainConfig:
-    """L2RW (Ren et al., ICML 2018); 5 + 5 meta images out of the counted ones, where the base has no meta part."""
+    """L2RW (Ren et al., ICML 2018); 5 + 5 meta images out of the counted ones, unless the base holds some out."""
     return _reweighted(base, Phase(reweighting=LearningToReweight()), meta_per_class=5)
 
 
 def meta_weight_net(base: TrainConfig) -> TrainConfig:
-    """Meta-Weight-Net (Shu et al., NeurIPS 2019); 10 meta images a class, where the base has no meta part."""
+    """Meta-Weight-Net (Shu et al., NeurIPS 2019); 10 meta images a class, unless the base holds some out."""
     return _reweighted(base, Phase(reweighting=MetaWeightNet()), meta_per_class=10)
 
 
@@ -111,4 +111,5 @@ def _reweighted(base: TrainConfig, phase: Phase, meta_per_class: int) -> TrainCo
 
 
 def _cosine(base: TrainConfig) -> TrainConfig:
-    return override(base, {"model.head": "cosine"})
+    """The base with a cosine head, unless it states which."""
+    return override(base, {"model.head": base.model.head or "cosine"})

@@ -42,12 +42,12 @@ def cifar_lt(name: Cifar, imbalance: float, profile: Profile = "exp") -> TrainCo
 def cifar_cb(name: Cifar, imbalance: float) -> TrainConfig:
     """CIFAR with the TensorFlow ResNet-32 of Class-Balanced (Cui et al., CVPR 2019): warm-up by step, x / 128 - 1.
 
-    Glorot initialisation and average-pooled shortcuts; the final bias has no weight decay.
+    Glorot initialisation and average-pooled shortcuts.
     """
     return TrainConfig(
         data=Data(name=name, imbalance=imbalance, augment="crop_flip", normalise="signed"),
         model=ResNet32(init="glorot", shortcut="average_pool"),
-        optimizer=SGD(warmup="per_step", decay="no_final_bias"),
+        optimizer=SGD(warmup="per_step"),
     )
 
 
@@ -193,6 +193,7 @@ def large_scale_cb(
             lr=0.8 if name == "imagenet" else 1.6,
             weight_decay=1e-4,
             decay="no_norm_bias",
+            warmup="per_step",
             schedule=Step(milestones=(30, 60, 80), gamma=0.1),
         ),
         batch_size=1024,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lt_core import SGD, Cosine, Data, InputError, Phase, SmallCNN, Step, TrainConfig, Value, override, scaled
 from lt_core.config import canonical, empty_levels, scaled_epochs
+from lt_core.data import load_parts
 from lt_core.losses import LDAM, CrossEntropy, Equalization, Loss, SigmoidEqualization
 from lt_core.meta import MetaWeightNet
 from lt_core.models import Model, ResNeXt3D
@@ -304,6 +305,51 @@ def test_methods_are_named_as_in_the_literature(phases, method):
 def test_a_step_of_evaluation_is_part_of_the_methods_name():
     adjusted = override(config(), {"evaluation.post_hoc.kind": "logit_adjustment"})
     assert adjusted.method == "CE+LA" and adjusted.id != config().id
+
+
+RESTART = {"start": 10, "restart": {"optimizer": {"warmup_epochs": 5}}}
+CE = {"loss": {"kind": "cross_entropy"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [
+        ([{}, RESTART, {"start": 12, "warmup": False}], [{}, RESTART, {"start": 12}], False),
+        ([{}, RESTART, {"start": 15, "warmup": False}], [{}, RESTART, {"start": 15}], True),
+        (
+            [{}, {"start": 10, "restart": {"optimizer": {"schedule": {"kind": "step", "milestones": [25]}}}}],
+            [{}, {"start": 10, "restart": {"optimizer": {"schedule": {"kind": "step", "milestones": [30]}}}}],
+            True,
+        ),
+        ([{}, RESTART], [{}, {**RESTART, "train": "classifier"}], False),
+        ([{}], [{"sampler": "class_balanced"}], False),
+        ([{}], [{"reweighting": {"kind": "l2rw"}}], False),
+    ],
+)
+def test_restarts_are_canonical_in_their_own_span(first, second, alike):
+    ids = [override(config(), {"epochs": 30, "data.meta_source": "val", "phases": p}).id for p in (first, second)]
+    assert (ids[0] == ids[1]) == alike
+
+
+def test_a_meta_part_that_nothing_reads_changes_nothing():
+    plain, meta = config(), override(config(), {"data.meta_source": "val"})
+    assert plain.id == meta.id and load_parts(plain.data).id == load_parts(meta.data).id
+    weights = {"phases.0.weights": {"kind": "class_difficulty"}}
+    assert override(meta, weights).id != plain.id
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        ({"optimizer.weight_decay": 0, "optimizer.decay": "no_norm_bias"}, False),
+        ({"optimizer.decay": "no_norm_bias"}, False),
+        ({"data.mixup": 0.2}, False),
+        ({"model.head": "linear"}, True),
+        ({"evaluation.post_hoc.kind": "logit_adjustment"}, False),
+    ],
+)
+def test_what_trains_or_scores_otherwise_has_another_id(change, alike):
+    assert (override(config(), change).id == config().id) == alike
 
 
 # --- scaling ----------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def data(**changes):
         ),
         (
             {"evaluation": TAU_NORM, "model": {"kind": "small_cnn", "head": "cosine"}},
-            "evaluation.post_hoc is tau_normalization, which changes nothing on model.head cosine: set it to linear",
+            "evaluation.post_hoc is tau_normalization, which is for the logits of a linear head: model.head is cosine",
         ),
         (
             {"model": {"kind": "resnext3d"}},
@@ -56,7 +56,7 @@ def data(**changes):
         ),
         (
             {"phases": [{"restart": {}}]},
-            "phases.0.restart must be null: the first phase has nothing to begin anew from",
+            "phases.0.restart must be null: epoch 1 has nothing to begin anew from",
         ),
         (
             {"phases": [{}, {"start": 3, "warmup": False, "restart": {}}]},

@@ -107,7 +107,7 @@ def test_a_cut_too_deep_is_refused(tmp_path):
 
 @pytest.mark.parametrize("settings", [{"augment": "random_resized_crop", "image_size": 16}, {"augment": "crop_flip"}])
 def test_a_network_learns_from_a_folder(settings, tmp_path):
-    folder(tmp_path, ("train", "val"))
+    folder(tmp_path, ("train", "val", "test"))
     assert learns(folder_data(**settings), tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_a_csv_of_paths_and_labels(tmp_path):
     parts = load_parts(csv_data(), tmp_path)
     assert parts.class_names == ("c", "d", "e") and parts.class_counts == COUNTS
     assert torch.equal(parts.train.pixels.double().mean((2, 3)).argmax(1), parts.train.labels)
-    assert learns(csv_data(val_fraction=0.2), tmp_path)
+    assert learns(csv_data(val_fraction=0.2, test_fraction=0.2), tmp_path)
 
 
 def test_labels_that_are_numbers_have_the_order_of_numbers(tmp_path):

@@ -11,6 +11,7 @@ from layout_folders import egtea, imagenet, imagenet_lt, inaturalist, tiny_image
 from lt_core import Run, TrainConfig, override
 from lt_core.config import canonical
 from search_spaces import CONFIGS
+from search_spaces.baselines import crt, ldam
 from search_spaces.presets import cifar100_cdb, cifar_cb, cifar_lt, cifar_mwnet, mnist_4_9, tiny_imagenet_lt
 
 STREAMED = {name: config for name, config in CONFIGS.items() if config.data.streams}
@@ -130,3 +131,43 @@ def test_the_majority_ratios_of_cdbs_mnist_give_its_minorities(ratio, minority):
     data = mnist_4_9(ratio).data
     assert data.counts == (5000 - minority, minority)
     assert data.majority_ratio == pytest.approx(ratio)
+
+
+RECIPES = [  # config, decay, weight decay, momentum, Nesterov, batch, normalisation: train and test, augmentation
+    ("ib2021-cifar10", "all", 2e-4, 0.9, False, 128, "cifar10", None, "crop_flip"),
+    ("ldam-drw-cifar100", "all", 2e-4, 0.9, False, 128, "cifar10", None, "crop_flip"),
+    ("ce-cifar10-cb2019", "all", 2e-4, 0.9, False, 128, "signed", None, "crop_flip"),
+    ("cb2019-cifar10", "no_final_bias", 2e-4, 0.9, False, 128, "signed", None, "crop_flip"),
+    ("cdb2020-cifar100", "no_final_bias", 5e-4, 0.9, False, 128, "imagenet", "cifar10", "crop_flip"),
+    ("mw-net-cifar10", "all", 5e-4, 0.9, True, 100, "meta_weight_net", None, "crop_flip_reflect"),
+    ("cb2019-inaturalist2018", "no_norm_bias", 1e-4, 0.9, False, 1024, "dataset", None, "random_resized_crop"),
+    ("cb2019-imagenet", "no_norm_bias", 1e-4, 0.9, False, 1024, "dataset", None, "random_resized_crop"),
+    ("cdb2020-imagenet-lt", "all", 2e-4, 0.9, False, 512, "dataset", None, "random_resized_crop_jitter"),
+    ("cdb2020-egtea", "all", 5e-4, 0.0, False, 64, "dataset", None, "clip_crop_rotate"),
+    ("ib2021-tiny-imagenet", "all", 2e-4, 0.9, False, 128, "imagenet", None, "random_resized_crop"),
+    ("cdb2020-mnist", "all", 5e-4, 0.9, False, 100, "dataset", None, "none"),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[0])
+def test_a_config_has_its_repositorys_recipe(recipe):
+    name, *expected = recipe
+    config = CONFIGS[name]
+    optimizer, data = config.optimizer, config.data
+    assert [optimizer.decay, optimizer.weight_decay, optimizer.momentum, optimizer.nesterov] == expected[:4]
+    assert [config.batch_size, data.normalise, data.normalise_test, data.augment] == expected[4:]
+
+
+def test_sigmoid_losses_start_at_the_prior_and_softmax_does_not():
+    assert CONFIGS["cb2019-cifar10"].model.bias_init == CONFIGS["cdb2020-cifar100"].model.bias_init == "prior"
+    assert CONFIGS["ce-cifar10-cb2019"].model.bias_init == "default"
+
+
+def test_ldam_keeps_the_linear_head_that_ib_states_on_tiny_imagenet():
+    assert ldam(tiny_imagenet_lt(100)).model.head == "linear"
+    assert ldam(cifar_lt("cifar10", 100)).model.head == "cosine"
+
+
+def test_classifier_re_training_keeps_the_optimizer_of_its_base():
+    again = crt(cifar_mwnet("cifar10", 100)).phases[1].restart
+    assert again.optimizer.nesterov and again.optimizer.weight_decay == 5e-4

@@ -75,6 +75,17 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
         assert list(lt.series(run, "val_acc")) == [1, 2, 3]
 
 
+def test_test_accuracies_of_each_epoch_are_recorded_where_the_config_asks_for_them(lt):
+    code, out, err = lt.here("train", "demo-ce", "--epochs", 3, "--set", "evaluation.test_every_epoch=true", "--json")
+    assert code == 0, err
+    (run,) = lt.runs("run")
+    series = lt.series(run, "epoch_test_acc")
+    assert list(series) == [1, 2, 3]
+    assert run.data.metrics["test_acc_best_test"] == max(series.values()) == json.loads(out)["test_acc_best_test"]
+    assert series[int(run.data.metrics["best_test_epoch"])] == max(series.values())
+    assert series[3] == run.data.metrics["test_acc_last"]
+
+
 @pytest.mark.parametrize(
     "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda sent: sent.name
 )

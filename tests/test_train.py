@@ -53,6 +53,12 @@ def trained(config: TrainConfig, epochs: int | None = None, **settings: Any) -> 
     return run
 
 
+def trained_on(run: Run) -> Run:
+    while not run.finished:
+        run.step()
+    return run
+
+
 def saved(run: Run) -> bytes:
     stream = io.BytesIO()
     run.save(stream)
@@ -247,9 +253,16 @@ def test_classifier_re_training_leaves_the_rest_alone_and_draws_a_new_head():
 
 
 def test_meta_images_steer_but_are_not_trained_on():
-    run = Run(small(**META, phases=[{"reweighting": {"kind": "l2rw"}}]))
-    assert run.parts.meta.labels.bincount().tolist() == [3] * 10
-    assert sum(run.parts.class_counts) == len(run.parts.train)
+    found = []
+    for wrong in (0, 1):
+        run = Run(small(**META, phases=[{"reweighting": {"kind": "l2rw"}}]))
+        assert run.parts.meta.labels.bincount().tolist() == [3] * 10
+        pixels = [{image.numpy().tobytes() for image in part.pixels} for part in (run.parts.train, run.parts.meta)]
+        assert not pixels[0] & pixels[1]
+        run._meta_batches.labels.copy_((run._meta_batches.labels + wrong) % 10)
+        run._meta_batches._epochs.labels.copy_((run.parts.meta.labels + wrong) % 10)
+        found.append(dict(trained_on(run).model.state_dict()))
+    assert not same(*found)
 
 
 def test_difficulty_weighs_after_the_first_epoch_what_was_hard_in_it():
@@ -261,11 +274,51 @@ def test_difficulty_weighs_after_the_first_epoch_what_was_hard_in_it():
     assert found[first._class_accuracy.argmin()] == found.max() > found.min()
 
 
-def test_post_hoc_steps_change_the_evaluation_and_not_the_training():
+@pytest.mark.parametrize("weights", ["none", "class_difficulty"])
+def test_post_hoc_steps_change_the_evaluation_and_not_the_training(weights):
+    changes = {"epochs": 6, "data__meta_source": "val", "phases": [{"weights": {"kind": weights}}]}
     adjusted = {"evaluation__post_hoc": {"kind": "logit_adjustment"}}
-    plain, stepped = trained(config(epochs=6)), trained(config(epochs=6, **adjusted))
+    plain, stepped = trained(config(**changes)), trained(config(**changes, **adjusted))
     assert same(dict(plain.model.state_dict()), dict(stepped.model.state_dict()))
-    assert stepped.history[-1].val["acc_tail"] > plain.history[-1].val["acc_tail"]
+    assert stepped.history[-1].val != plain.history[-1].val
+
+
+def test_top_5_is_recorded_where_the_config_asks_for_it():
+    run = trained(config(evaluation__top5=True))
+    assert all(result.val["acc"] <= result.val["top5"] <= 1 for result in run.history)
+    assert run.history[-1].val["top5"] > run.history[-1].val["acc"]
+    assert run.test()["test_top5"] > run.test()["test_acc"]
+
+
+def test_an_earlier_state_can_be_loaded_into_a_run_that_went_on():
+    settings = small(phases=[{}, CRT])
+    whole, run = trained(settings), trained(settings)
+    run.load(io.BytesIO(saved(trained(settings, 1))))
+    while not run.finished:
+        run.step()
+    assert same(state(saved(run)), state(saved(whole)))
+
+
+def own_data(folder: Path, sizes: list[int], **changes: object) -> TrainConfig:
+    draw = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    images = (draw.integers(0, 60, (len(labels), 8, 8, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
+    np.savez(folder / "own.npz", images=images, labels=labels)
+    own = Data(**{"name": "npz", "path": "own.npz", "val_fraction": 0.2, "test_fraction": 0.2, **changes})
+    return TrainConfig(data=own, model=SmallCNN(), batch_size=8, epochs=2, optimizer=SGD(lr=0.01))
+
+
+def test_difficulty_needs_a_meta_image_of_each_class(tmp_path):
+    base = own_data(tmp_path, [60, 20, 4], meta_source="val")
+    hard = override(base, {"phases.0.weights": {"kind": "class_difficulty"}})
+    with pytest.raises(InputError, match=r"meta_source is val, which leaves class 2 without a meta image"):
+        Run(hard, tmp_path)
+    assert not trained(base, root=tmp_path).history[-1].diverged
+
+
+def test_data_without_test_images_are_refused_before_training(tmp_path):
+    with pytest.raises(InputError, match=r"data.test_fraction is 0, but own.npz has no test images of its own"):
+        Run(own_data(tmp_path, [60, 20], test_fraction=0.0), tmp_path)
 
 
 def test_the_best_test_epoch_is_reported_where_the_config_asks_for_it():
@@ -284,14 +337,7 @@ def test_the_best_test_epoch_is_reported_where_the_config_asks_for_it():
 
 
 def test_where_val_is_not_balanced_the_macro_accuracy_chooses(tmp_path):
-    draw = np.random.default_rng(0)
-    labels = np.repeat([0, 1, 2], [60, 20, 10])
-    images = (draw.integers(0, 60, (90, 8, 8, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
-    np.savez(tmp_path / "own.npz", images=images, labels=labels)
-    own = Data(name="npz", path="own.npz", val_fraction=0.3, test_fraction=0.2)
-    run = trained(
-        TrainConfig(data=own, model=SmallCNN(), batch_size=8, epochs=2, optimizer=SGD(lr=0.01)), root=tmp_path
-    )
+    run = trained(own_data(tmp_path, [60, 20, 10], val_fraction=0.3), root=tmp_path)
     assert run.history[-1].score == max(result.val["acc_macro"] for result in run.history)
     assert run.parts.val.labels.bincount().tolist() == [18, 6, 3]
 

@@ -148,12 +148,17 @@ def test_the_three_rules_of_dynamic_tau_give_the_references_values(rule, expecte
     assert found == pytest.approx(expected, abs=5e-3)
 
 
-@pytest.mark.parametrize(
-    "weights", [ClassDifficulty(), ClassDifficulty(sum_to_c=False), ClassDifficulty(tau=PaperTau())]
-)
+@pytest.mark.parametrize("weights", [ClassDifficulty(), ClassDifficulty(tau=PaperTau())])
 def test_before_the_first_epoch_and_where_all_is_perfect_classes_weigh_the_same(weights):
     for accuracy in (None, torch.ones(4)):
         assert torch.equal(weights([9, 5, 2, 1], accuracy), torch.ones(4, dtype=torch.float64))
+
+
+def test_left_as_they_are_weights_fall_to_0_as_classes_become_perfect():
+    raw = ClassDifficulty(sum_to_c=False)
+    assert raw([9, 5], None).tolist() == [1, 1]
+    assert raw([9, 5], torch.tensor([1.0, 0.75])).tolist() == [0, 0.25]
+    assert raw([9, 5], torch.ones(2)).tolist() == [0, 0]
 
 
 def test_a_perfect_class_weighs_nothing_and_tau_0_weighs_all_the_same():

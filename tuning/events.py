@@ -69,14 +69,15 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Told:
-    """A trial's end. `test` holds test accuracies (none for kind `trial`); `reused_from` is the trial with an equal
-    config whose epochs and stop reason were copied."""
+    """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
+    config asks for them; `reused_from` is the trial with an equal config whose epochs and stop reason were copied."""
 
     trial: int
     stop_reason: StopReason
     test: dict[str, float] = field(default_factory=dict)
     error: str = ""
     reused_from: int | None = None
+    test_series: list[float] = field(default_factory=list)
     time: int = field(default_factory=now)
 
 

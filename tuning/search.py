@@ -12,7 +12,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from lt_core.value import InputError
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.study import Study
 from tuning.cluster import gpus_per_trial, slots, unshared
-from tuning.events import Asked, EpochDone, EventLog, History, Kind, Told, TrialRecord
+from tuning.events import Asked, EpochDone, EventLog, History, Kind, Told, TrialRecord, now
 from tuning.identity import Identity, params
 from tuning.report import best_trial
 from tuning.rungs import stops
@@ -204,7 +204,7 @@ class Driver:
         if result is not None and new:
             self._session.log.emit(EpochDone(number, result, report["numerics"]))
         if "stop_reason" in report:
-            self._tell(Told(number, report["stop_reason"], report.get("test", {}), report.get("error", "")))
+            self._tell(_told(number, report))
         elif new and self._stage.stops(trial):
             self._tell(Told(number, "early_stopped"))
         return trial.told is not None
@@ -263,8 +263,7 @@ class Driver:
         for epoch in twin.epochs[len(trial.epochs) :]:
             self._session.log.emit(EpochDone(number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
         assert twin.told is not None
-        told = twin.told
-        self._tell(Told(number, told.stop_reason, told.test, told.error, reused_from=twin.asked.trial))
+        self._tell(replace(twin.told, trial=number, reused_from=twin.asked.trial, time=now()))
 
     def _tell(self, event: Told) -> None:
         """End a trial, and with it the duplicates that waited for it."""
@@ -287,6 +286,12 @@ class Driver:
             "test": trial.asked.kind != "trial",
             "device": self._device,
         }
+
+
+def _told(number: int, report: Mapping[str, Any]) -> Told:
+    """A trial's end as its worker reports it."""
+    given = {name: report[name] for name in ("test", "test_series", "error") if name in report}
+    return Told(number, report["stop_reason"], **given)
 
 
 class _Scheduler(FIFOScheduler):

@@ -112,8 +112,10 @@ class _Training:
                 EpochDone(0, asdict(result), numerics(self._run.config, self._run.device, self._run.threads))
             )
             yield result
-        diverged = self._run.history[-1].diverged
-        self._log.emit(Told(0, "diverged" if diverged else "finished", {} if diverged else self._run.test()))
+        if self._run.history[-1].diverged:
+            self._log.emit(Told(0, "diverged"))
+        else:
+            self._log.emit(Told(0, "finished", self._run.test(), test_series=self._run.test_series))
         self._store.delete(CHECKPOINT)
 
     def close(self) -> None:

@@ -212,6 +212,7 @@ class _Writer:
         last = run.epochs[-1].result if run.epochs else {"epoch": 0, "best_epoch": None}
         values = _end_values(run.epochs, event)
         run.metrics += [Metric(key, value, event.time, last["epoch"]) for key, value in values.items()]
+        run.metrics += [Metric("epoch_test_acc", acc, event.time, i) for i, acc in enumerate(event.test_series, 1)]
         self._flush(run)
         status = "FINISHED" if event.reused_from is not None else STATUS.get(event.stop_reason, "FINISHED")
         self._client.set_terminated(run.run_id, status, event.time)

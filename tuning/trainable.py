@@ -86,7 +86,9 @@ class Trainable(tune.Trainable):
     def _end(self, run: Run) -> dict[str, Any]:
         if run.history[-1].diverged:
             return {"stop_reason": "diverged"}
-        return {"stop_reason": "finished", "test": run.test() if self._assignment["test"] else {}}
+        if not self._assignment["test"]:
+            return {"stop_reason": "finished"}
+        return {"stop_reason": "finished", "test": run.test(), "test_series": run.test_series}
 
 
 def checkpoint_name(trial: int) -> str:
