@@ -132,11 +132,15 @@ class Run:
         """What the test part gives, by name, for the epochs that a paper may report; evaluated now.
 
         test_acc: of the best validation epoch (of the last where there is no val). test_acc_last: of the last.
+        test_acc_macro as well where the macro accuracy chooses.
         With `evaluation.top5` also test_top5, with `evaluation.test_every_epoch` test_acc_best_test, best_test_epoch.
         """
         found = self.evaluations()
         accuracy = {selection: evaluation.accuracy for selection, evaluation in found.items()}
         named = {"test_acc": accuracy.get("best_val", accuracy["last"]), "test_acc_last": accuracy["last"]}
+        if self._score_by == "acc_macro":
+            macro = accuracies(found.get("best_val", found["last"]).confusion, self.parts.class_counts)
+            named["test_acc_macro"] = macro["acc_macro"]
         named |= self._top5("test_top5", found.get("best_val", found["last"]))
         if self._best_test is not None:
             best = self._best_test.accuracy

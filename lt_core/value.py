@@ -287,7 +287,8 @@ def _sentence(cls: type[Value], data: object, error: ValidationError) -> str:
         return f"`{path}` is missing: {holder} needs `{name}`"
     if kind in ("union_tag_invalid", "literal_error"):
         wrong = given["kind"] if "tag" in context else given
-        allowed = re.findall(r"'([^']*)'", str(context.get("expected_tags", context.get("expected"))))
+        expected = str(context.get("expected_tags", context.get("expected")))
+        allowed = re.findall(r"'([^']*)'", expected) or re.split(r", | or ", expected)
         field = f"{path}.kind" if "tag" in context else path
         return f"`{field}` is {short(wrong)}{nearest(str(wrong), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "union_tag_not_found":

@@ -60,21 +60,23 @@ def ldam(base: TrainConfig) -> TrainConfig:
     return with_loss(_cosine(base), LDAM())
 
 
-def ldam_drw(base: TrainConfig, start: int = 160, beta: float = 0.9999) -> TrainConfig:
+def ldam_drw(base: TrainConfig, start: int | None = None, beta: float = 0.9999) -> TrainConfig:
     """LDAM-DRW (Cao et al., NeurIPS 2019): LDAM, with class weights in a second phase, from epoch 161 of 200."""
-    weighted = Phase(start=start, loss=LDAM(), weights=EffectiveNumber(beta=beta, reduction="weighted_mean"))
+    weighted = Phase(
+        start=_deferred(base, start), loss=LDAM(), weights=EffectiveNumber(beta=beta, reduction="weighted_mean")
+    )
     return _cosine(base).replaced(phases=(Phase(loss=LDAM()), weighted))
 
 
-def ce_drw(base: TrainConfig, start: int = 160, beta: float = 0.9999) -> TrainConfig:
+def ce_drw(base: TrainConfig, start: int | None = None, beta: float = 0.9999) -> TrainConfig:
     """CE with deferred re-weighting (Cao et al., NeurIPS 2019)."""
-    weighted = Phase(start=start, weights=EffectiveNumber(beta=beta, reduction="weighted_mean"))
+    weighted = Phase(start=_deferred(base, start), weights=EffectiveNumber(beta=beta, reduction="weighted_mean"))
     return base.replaced(phases=(Phase(), weighted))
 
 
-def ce_drs(base: TrainConfig, start: int = 160) -> TrainConfig:
+def ce_drs(base: TrainConfig, start: int | None = None) -> TrainConfig:
     """CE with deferred re-sampling (Cao et al., NeurIPS 2019): class-balanced batches in a second phase."""
-    return base.replaced(phases=(Phase(), Phase(start=start, sampler="class_balanced")))
+    return base.replaced(phases=(Phase(), Phase(start=_deferred(base, start), sampler="class_balanced")))
 
 
 def crt(base: TrainConfig, epochs: int = 10) -> TrainConfig:
@@ -102,6 +104,11 @@ def l2rw(base: TrainConfig) -> TrainConfig:
 def meta_weight_net(base: TrainConfig) -> TrainConfig:
     """Meta-Weight-Net (Shu et al., NeurIPS 2019); 10 meta images a class, unless the base holds some out."""
     return _reweighted(base, Phase(reweighting=MetaWeightNet()), meta_per_class=10)
+
+
+def _deferred(base: TrainConfig, start: int | None) -> int:
+    """Where the second phase begins: at 160 of 200 epochs, and at that share of any other length."""
+    return round(0.8 * base.epochs) if start is None else start
 
 
 def _reweighted(base: TrainConfig, phase: Phase, meta_per_class: int) -> TrainConfig:

@@ -11,7 +11,7 @@ from layout_folders import egtea, imagenet, imagenet_lt, inaturalist, tiny_image
 from lt_core import Run, TrainConfig, override
 from lt_core.config import canonical
 from search_spaces import CONFIGS
-from search_spaces.baselines import crt, ldam
+from search_spaces.baselines import crt, ldam, ldam_drw
 from search_spaces.presets import cifar100_cdb, cifar_cb, cifar_lt, cifar_mwnet, mnist_4_9, tiny_imagenet_lt
 
 STREAMED = {name: config for name, config in CONFIGS.items() if config.data.streams}
@@ -161,6 +161,16 @@ def test_a_config_has_its_repositorys_recipe(recipe):
 def test_sigmoid_losses_start_at_the_prior_and_softmax_does_not():
     assert CONFIGS["cb2019-cifar10"].model.bias_init == CONFIGS["cdb2020-cifar100"].model.bias_init == "prior"
     assert CONFIGS["ce-cifar10-cb2019"].model.bias_init == "default"
+
+
+def test_deferred_phases_begin_after_four_fifths_of_any_length():
+    assert [
+        ldam_drw(cifar_mwnet("cifar10", 100)).phases[1].start,
+        ldam_drw(cifar_lt("cifar10", 100)).phases[1].start,
+    ] == [
+        80,
+        160,
+    ]
 
 
 def test_ldam_keeps_the_linear_head_that_ib_states_on_tiny_imagenet():

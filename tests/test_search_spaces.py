@@ -9,6 +9,7 @@ from lt_core import TrainConfig, scaled
 from lt_core.config import canonical, empty_levels
 from lt_core.data import load_parts
 from search_spaces import CONFIGS, SPACES, Space, Study
+from search_spaces.controls import plain_cross_entropy
 from search_spaces.study import last_switch
 
 IDS = {  # they are in people's records: a change here means that old runs are not found any more
@@ -63,6 +64,10 @@ def test_the_control_differs_from_its_method_in_the_phases_only():
     for method, control in (("demo", "demo-ce"), ("ib2021-cifar10", "ce-cifar10")):
         assert CONFIGS[control].method == "CE" and CONFIGS[method].method == "IB"
         assert CONFIGS[control].model_copy(update={"phases": CONFIGS[method].phases}) == CONFIGS[method]
+
+
+def test_the_control_of_ldam_has_a_linear_head():
+    assert plain_cross_entropy(CONFIGS["ldam-drw-cifar10"]).id == CONFIGS["ce-cifar10"].id
 
 
 def test_ib_is_the_official_code_s_recipe():

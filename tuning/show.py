@@ -63,10 +63,7 @@ def exported(files: list[Path], as_json: bool) -> int:
 
 def studies(home: Home, as_json: bool) -> int:
     """The studies of a home with the command that goes on."""
-    found = [
-        {"study": f.name, "state": state(f), "command": _resume_command(f.name, stored(f).space.name, home)}
-        for f in folders(home.path)
-    ]
+    found = [_listed(folder, home) for folder in folders(home.path)]
     if as_json:
         _print_json(found)
     elif not found:
@@ -75,6 +72,15 @@ def studies(home: Home, as_json: bool) -> int:
         for line in found:
             print(f"{line['study']:<24} {line['state']}\n    {line['command']}")
     return 0
+
+
+def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
+    """A study's name, state and the command that goes on; one that cannot be read does not hide the others."""
+    try:
+        command = _resume_command(folder.name, stored(folder).space.name, home)
+        return {"study": folder.name, "state": state(folder), "command": command}
+    except (ValueError, TypeError, KeyError) as error:
+        return {"study": folder.name, "state": f"cannot be read: {type(error).__name__}", "command": ""}
 
 
 def _print_study(outcome: Outcome, home: Home) -> None:

@@ -148,7 +148,8 @@ def _device(name: str) -> str:
 
 
 def _line(result: EpochResult, epochs: int) -> str:
-    val = f"  val {result.val['acc']:.3f}  tail {result.val['acc_tail']:.3f}" if result.val else ""
+    shown = {"val": result.val.get("acc"), "tail": result.val.get("acc_tail")}  # the tail may have no val image
+    val = "".join(f"  {name} {value:.3f}" for name, value in shown.items() if value is not None)
     score = f"  score {result.score:.3f}" if result.score is not None else ""
     return (
         f"epoch {result.epoch:>3}/{epochs}  lr {result.lr:<7.3g} loss {result.train_loss:<7.3g}{val}{score}"
