@@ -137,6 +137,17 @@ def test_a_study_of_a_user_s_space_goes_on_from_its_own_description(capsys, home
     assert command[2] == "lt-runs/studies/mine/study.yaml"
 
 
+def test_a_study_that_cannot_be_read_does_not_hide_the_others(capsys, home):
+    for name, log in (("good", ""), ("bad", "{not JSON}\n")):
+        folder = StudyFolder(home.path, name)
+        folder.study_file.parent.mkdir(parents=True)
+        folder.study_file.write_text(STUDY.dump())
+        (folder.study_file.parent / "events.jsonl").write_text(log)
+    assert show.studies(home, as_json=True) == 0
+    states = {line["study"]: line["state"] for line in json.loads(capsys.readouterr().out)}
+    assert states == {"good": "unfinished, 0 of 16 trials", "bad": "cannot be read: JSONDecodeError"}
+
+
 def test_another_home_is_named_with_what_the_shell_needs(capsys, tmp_path):
     assert go_on(capsys, Home.at(Path("my runs"), None))[-2:] == ["--home", "my runs"]
 
