@@ -78,6 +78,7 @@ def test_equal_results_are_not_better():
     same = {1: 0.5, 2: 0.75, 3: 0.25}
     difference = paired_difference(same, same)
     assert difference == Difference(0.0, 0.0, 0.0, 3) and difference.verdict == "not better"
+    assert Difference(0.135, 0.135, 0.135, 2).verdict == "undecided"
 
 
 # --- leaderboard ------------------------------------------------------------------------------------

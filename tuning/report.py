@@ -128,7 +128,12 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """better, not better, or undecided: whether the interval lies above 0, at or below 0, or holds it."""
+        """better, not better, or undecided: whether the interval lies above 0, at or below 0, or holds it.
+
+        Seeds that all gain exactly the same say nothing of the spread: an interval without width is undecided.
+        """
+        if self.low == self.high > 0:
+            return "undecided"
         return "better" if self.low > 0 else "not better" if self.high <= 0 else "undecided"
 
 
