@@ -25,8 +25,8 @@ from torchvision import transforms
 
 from lt_core import Run, TrainConfig, override
 from lt_core.data import load_parts
+from lt_core.images import Images
 from lt_core.models import ResNet32
-from lt_core.sources import Images
 from search_spaces import CONFIGS
 
 BATCH = 128

@@ -23,10 +23,9 @@ PAD = 4
 
 
 class Batches:
-    """Training images with an augmentation. `labels` are theirs, on their device; `workers` decode files."""
+    """Training images with an augmentation; `workers` decode files."""
 
     def __init__(self, images: Images | Files, augment: Augment = "none", workers: int = 0) -> None:
-        self.labels = images.labels
         self._epochs = _Streamed(images, augment, workers) if isinstance(images, Files) else _InMemory(images, augment)
 
     def epoch(self, order: Tensor, batch_size: int, augmentation: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:

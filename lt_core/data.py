@@ -14,12 +14,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lt_core.batches import Augment
-from lt_core.batches import Batches as Batches
 from lt_core.images import Images, Part, Sets
 from lt_core.normalisation import IMAGENET, PRESETS, Normalisation, Preset, measured
 from lt_core.sources import SOURCES, Source
-from lt_core.split import by_class, split
-from lt_core.split import profile_counts as profile_counts
+from lt_core.split import by_class, profile_counts, split
 from lt_core.value import InputError, Value
 
 OWN = ("folder", "csv", "npz")

@@ -16,8 +16,7 @@ import torch
 
 from lt_core import layouts, own
 from lt_core.batches import Augment
-from lt_core.images import Images as Images
-from lt_core.images import Sets
+from lt_core.images import Images, Sets
 from lt_core.normalisation import CIFAR10, IMAGENET, INATURALIST, NONE, Normalisation
 from lt_core.value import InputError
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from conftest import OURS, SECONDS, workers
 from jsonschema import ValidationError
 
 import tuning.cluster
-from search_spaces import SPACES, Study
 
 ROOT = Path(__file__).parent.parent
 HIDING = ["unshare", "--map-root-user", "--mount"]  # a mount that one process tree alone sees
@@ -136,19 +134,13 @@ def test_a_client_address_is_refused_and_the_way_on_named(refused):
 # --- what the nodes can hold ------------------------------------------------------------------------
 
 
-def waits(monkeypatch, *nodes, **needs):
-    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": node} for node in nodes])
-    monkeypatch.setattr(ray, "cluster_resources", lambda: dict(sum(map(Counter, nodes), Counter())))
-    return tuning.cluster.waiting(Study(space=SPACES["demo"], **needs))
+def test_nothing_is_said_where_a_node_can_hold_a_trial():
+    assert tuning.cluster.unmet({"CPU": 1, "GPU": 0}, [{}, {"CPU": 2}]) == ""
+    assert tuning.cluster.unmet({"CPU": 4, "GPU": 0.5}, [{"CPU": 4, "GPU": 1}]) == ""
 
 
-def test_nothing_is_said_where_a_node_can_hold_a_trial(monkeypatch):
-    assert waits(monkeypatch, {}, {"CPU": 2}) == ""
-    assert waits(monkeypatch, {"CPU": 4, "GPU": 1}, cpus=4, gpus=0.5) == ""
-
-
-def test_what_no_node_can_give_is_said_though_all_together_could(monkeypatch):
-    assert waits(monkeypatch, {"CPU": 2}, {"CPU": 2}, {}, cpus=3, gpus=0.5) == (
+def test_what_no_node_can_give_is_said_though_all_together_could():
+    assert tuning.cluster.unmet({"CPU": 3, "GPU": 0.5}, [{"CPU": 2}, {"CPU": 2}, {}]) == (
         "a trial needs 3 CPU and 0.5 GPU, but the cluster's nodes have 2 CPU and 0 GPU, or 0 CPU and 0 GPU: "
         "trials wait for one that has it"
     )

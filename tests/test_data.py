@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lt_core import Data, InputError
-from lt_core.data import load_parts, profile_counts
+from lt_core.data import load_parts
 from lt_core.images import Images
 from lt_core.sources import SOURCES
+from lt_core.split import profile_counts
 
 LT_DATA = os.environ.get("LT_DATA")
 with_data = pytest.mark.skipif(not LT_DATA, reason="LT_DATA is not set")

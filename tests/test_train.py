@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from lt_core import SGD, Data, InputError, Run, SmallCNN, TrainConfig, fit, override
+from lt_core.images import Images
 from lt_core.losses import Loss
 from lt_core.models import Model
-from lt_core.sources import Images
 from lt_core.weights import Weights
 
 ROOT = Path(__file__).parent.parent
@@ -259,7 +259,6 @@ def test_meta_images_steer_but_are_not_trained_on():
         assert run.parts.meta.labels.bincount().tolist() == [3] * 10
         pixels = [{image.numpy().tobytes() for image in part.pixels} for part in (run.parts.train, run.parts.meta)]
         assert not pixels[0] & pixels[1]
-        run._meta_batches.labels.copy_((run._meta_batches.labels + wrong) % 10)
         run._meta_batches._epochs.labels.copy_((run.parts.meta.labels + wrong) % 10)
         found.append(dict(trained_on(run).model.state_dict()))
     assert not same(*found)

@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,11 @@ def check_fits(study: Study) -> None:
 
 def waiting(study: Study) -> str:
     """What a user should know where no node of a cluster can hold a trial now, '' where one can."""
-    needs = _needs(study)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return unmet(_needs(study), [node["Resources"] for node in ray.nodes() if node["Alive"]])
+
+
+def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> str:
+    """What a trial needs and what the nodes have, by resource, in words; '' where one of them can hold it."""
     if any(all(amount <= node.get(name, 0) for name, amount in needs.items()) for node in nodes):
         return ""
     asked = " and ".join(f"{amount:g} {name}" for name, amount in needs.items() if amount)
