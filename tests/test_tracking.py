@@ -290,6 +290,21 @@ def test_the_study_s_page_shows_what_it_came_to(record):
     assert artifact(record, parent, "leaderboard.csv") == "a,b\n"
 
 
+def test_the_study_s_page_carries_the_files_of_a_folder_as_they_are(uri, tmp_path):
+    (tmp_path / "report" / "figures").mkdir(parents=True)
+    (tmp_path / "report" / "figures" / "history.png").write_bytes(b"\x89PNG\x00\xff")
+    deliver(uri, [STARTED, replace(ENDED, folder=str(tmp_path / "report"))])
+    parent = runs(uri)["none"]
+    with TemporaryDirectory() as folder:
+        file = MlflowClient(uri).download_artifacts(parent.info.run_id, "figures/history.png", folder)
+        assert Path(file).read_bytes() == b"\x89PNG\x00\xff"
+
+
+def test_a_folder_that_is_gone_is_left_out(uri, tmp_path):
+    deliver(uri, [STARTED, replace(ENDED, folder=str(tmp_path / "gone"))])
+    assert artifact(uri, runs(uri)["none"], "study.yaml") == "trials: 5\n"
+
+
 def test_times_are_those_of_the_events(record):
     run = runs(record)["0"]
     end = next(e for e in EVENTS if isinstance(e, Told) and e.trial == 0)

@@ -83,12 +83,16 @@ class Told:
 
 @dataclass(frozen=True)
 class Ended:
-    """The whole study's end, with what its page in the record shows."""
+    """The whole study's end, with what its page in the record shows.
+
+    `artifacts` are texts by file name; `folder` is one whose files, pictures among them, are attached as they lie.
+    """
 
     stop_reason: StopReason
     note: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
     time: int = field(default_factory=now)
 
 

@@ -111,6 +111,7 @@ class _Writer:
         self._runs: dict[int, _OpenRun] = {}
         self._failed = False
         self._texts: list[tuple[str, str, str]] = []  # run id, file name, content: not yet written
+        self._folders: list[tuple[str, Path]] = []  # run id, folder: its files are not yet written
         self.failure = ""
 
     def write(self, batch: deque[Event]) -> None:
@@ -124,9 +125,9 @@ class _Writer:
         for run in self._runs.values():
             self._flush(run)
         self._failed = False
-        self._write_texts()
+        self._write_artifacts()
 
-    def _write_texts(self) -> None:
+    def _write_artifacts(self) -> None:
         """Write the artifacts; where their store cannot be reached, the rest of the record goes on without them."""
         self.failure = ""
         try:
@@ -134,6 +135,10 @@ class _Writer:
                 run_id, name, text = self._texts[0]
                 self._client.log_text(run_id, text, name)
                 self._texts.pop(0)
+            while self._folders:
+                run_id, folder = self._folders[0]
+                self._client.log_artifacts(run_id, str(folder))
+                self._folders.pop(0)
         except Exception as error:
             self.failure = f"artifacts: {_reason(error)}"
 
@@ -227,6 +232,8 @@ class _Writer:
         if self._parent is None:
             return
         self._texts += [(self._parent, name, text) for name, text in event.artifacts.items()]
+        if event.folder and Path(event.folder).is_dir():  # a log that was moved may name one that is not here
+            self._folders.append((self._parent, Path(event.folder)))
         for key, value in event.metrics.items():
             self._client.log_metric(self._parent, key, value, event.time, 0)
         self._client.set_tag(self._parent, "mlflow.note.content", event.note)
