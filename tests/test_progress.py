@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 from test_events import asked, epoch, history
-from test_report import TRIALS
+from test_results import TRIALS
 
 from search_spaces import Study
 from search_spaces.demo import DEMO

@@ -5,14 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_confirmation import THREE, confirming
 from test_events import asked, epoch, history
-from test_report import THREE, TRIALS, confirming, trial
+from test_results import TRIALS, trial
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning import report, show
+from tuning import show
+from tuning.confirmation import confirmed, sentences
 from tuning.events import Ended, EventLog, Started, StudyFolder, Told, TrialRecord
 from tuning.home import Home
+from tuning.results import of_history
 from tuning.studies import Outcome
 
 STUDY = Study(space=DEMO)
@@ -75,10 +78,10 @@ def test_the_document_holds_every_trial_by_rank(capsys, home):
 def test_the_document_holds_what_was_confirmed(capsys, home):
     file = Path("best.yaml")
     _, document, _ = shown(capsys, outcome(FINISHED, export=file), home, as_json=True)
-    groups = report.confirmed(FINISHED)
+    groups = confirmed(of_history("mine", STUDY, FINISHED))
     assert [group["config"] for group in document["confirmed"]] == ["best", "paper", "CE"]
     assert document["confirmed"][0]["test_acc"] == {"1": 0.875, "2": 0.625}
-    assert document["verdicts"] == report.sentences(groups) and len(document["verdicts"]) == 2
+    assert document["verdicts"] == sentences(groups) and len(document["verdicts"]) == 3
     assert (document["study"], document["export"], document["go_on"]) == ("mine", "best.yaml", None)
     assert document["tracking_uri"] == home.tracking_uri
 
@@ -86,7 +89,12 @@ def test_the_document_holds_what_was_confirmed(capsys, home):
 def test_the_text_holds_leaderboard_confirmation_and_what_to_type_next(capsys, home):
     file = home.path / "studies" / "mine" / "export" / "best.yaml"
     _, text, err = shown(capsys, outcome(FINISHED, export=file), home)
-    for words in ("Leaderboard", "0.8125", "Confirmed on fresh seeds", *report.sentences(report.confirmed(FINISHED))):
+    for words in (
+        "Leaderboard",
+        "0.8125",
+        "Confirmed on fresh seeds",
+        *sentences(confirmed(of_history("mine", STUDY, FINISHED))),
+    ):
         assert words in text
     assert "train it again: lt-tune train lt-runs/studies/mine/export/best.yaml\n" in text
     assert "compare in MLflow: lt-tune ui\n" in text and "go on:" not in text

@@ -115,6 +115,16 @@ class TrialRecord:
         return TrainConfig.parse(self.asked.config)
 
     @property
+    def number(self) -> int:
+        """Its place in the order of asking."""
+        return self.asked.trial
+
+    @property
+    def score(self) -> float | None:
+        """Its running score; None before its last phase."""
+        return self.last["score"]
+
+    @property
     def last(self) -> dict[str, Any]:
         """The result of the last epoch; an empty one before the first."""
         return self.epochs[-1].result if self.epochs else {"epoch": 0, "score": None, "best_epoch": None}

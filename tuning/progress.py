@@ -12,7 +12,8 @@ from rich.text import Text
 
 from search_spaces.study import Study
 from tuning.events import History
-from tuning.report import ranked, setting
+from tuning.grid import setting
+from tuning.results import best
 
 MEANINGFUL_SECONDS = 5.0  # of training, before the time left is told
 
@@ -55,9 +56,9 @@ class Progress:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for name in ("", "trial", *self._study.space.domains, "epoch", "val acc", "score"):
             table.add_column(name, justify="right", style="dim" if not name else "", no_wrap=True)
-        best = ranked(self._history)[:1]
+        leader = best(self._history.of_kind("trial"))
         running = [t for t in list(self._history.trials.values()) if t.told is None]
-        for label, trial in [("best", t) for t in best if t.stop_reason == "finished"] + [("", t) for t in running]:
+        for label, trial in ([("best", leader)] if leader else []) + [("", t) for t in running]:
             settings = [setting(trial.asked.settings.get(s, "-")) for s in self._study.space.domains]
             name = f"{trial.asked.trial} {trial.asked.role}".strip()
             epoch = f"{trial.last['epoch']}/{trial.config.epochs}"

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces import SPACES
-from tuning import report
+from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
+from tuning.report import leaderboard
+from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
 from tuning.tracking import without_secrets
 
@@ -86,13 +88,13 @@ def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
 def _print_study(outcome: Outcome, home: Home) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(_leaderboard(outcome, console))
-    for trial in outcome.history.of_kind("trial"):
-        if trial.told is not None and trial.told.error:
-            console.print(f"trial {trial.asked.trial} failed: {trial.told.error}", markup=False, highlight=False)
-    groups = report.confirmed(outcome.history)
+    for trial in outcome.results.of_kind("trial"):
+        if trial.error:
+            console.print(f"trial {trial.number} failed: {trial.error}", markup=False, highlight=False)
+    groups = confirmed(outcome.results)
     if groups:
-        console.print(report.confirmed_grid(groups).rich())
-        for sentence in report.sentences(groups):
+        console.print(confirmed_grid(groups).rich())
+        for sentence in sentences(groups):
             console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
         print(f"go on: {_resume_command(outcome.name, outcome.study.space.name, home)}")
@@ -104,37 +106,37 @@ def _print_study(outcome: Outcome, home: Home) -> None:
 
 def _leaderboard(outcome: Outcome, console: Console) -> Table:
     """With a column for each symbol where they fit side by side, else with one for all of them."""
-    table = report.leaderboard(outcome.study, outcome.history, TOP).rich()
+    table = leaderboard(outcome.results, TOP).rich()
     if console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
         return table
-    return report.leaderboard(outcome.study, outcome.history, TOP, narrow=True).rich()
+    return leaderboard(outcome.results, TOP, narrow=True).rich()
 
 
 def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
-    groups = report.confirmed(outcome.history)
+    groups = confirmed(outcome.results)
     return {
         "study": outcome.name,
         "state": "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished",
-        "trials": [_trial_document(t) for t in report.ranked(outcome.history)],
+        "trials": [_trial_document(trial) for trial in outcome.results.ranked],
         "confirmed": [
             {"config": g.role, "settings": dict(g.settings), "score": g.score, "test_acc": g.test} for g in groups
         ],
-        "verdicts": report.sentences(groups) if groups else [],
+        "verdicts": sentences(groups),
         "export": str(outcome.export) if outcome.export else None,
         "tracking_uri": without_secrets(home.tracking_uri),
         "go_on": _resume_command(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
     }
 
 
-def _trial_document(trial: TrialRecord) -> dict[str, Any]:
+def _trial_document(trial: Trial) -> dict[str, Any]:
     return {
-        "trial": trial.asked.trial,
-        "settings": trial.asked.settings,
-        "score": trial.last["score"],
-        "best_epoch": trial.last["best_epoch"],
-        "epochs": trial.last["epoch"],
+        "trial": trial.number,
+        "settings": trial.settings,
+        "score": trial.score,
+        "best_epoch": trial.best_epoch,
+        "epochs": trial.epochs,
         "stop_reason": trial.stop_reason,
-        "config_id": trial.config.id,
+        "config_id": trial.config_id,
     }
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from lt_core.identity import core_id
 from lt_core.sources import download as fetch
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
-from tuning import report
 from tuning.arguments import scale_factor
 from tuning.cluster import check_address, check_fits, check_store, connected, waiting
+from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity
 from tuning.progress import Progress
-from tuning.report import best_trial
+from tuning.report import best_trial, leaderboard
+from tuning.results import Results, best, of_history
 from tuning.search import Session, run_study
 from tuning.tracking import Recorder, check_answers
 
@@ -56,6 +58,11 @@ class Outcome:
     history: History
     export: Path | None
     warning: str
+
+    @cached_property
+    def results(self) -> Results:
+        """What its log says, as reports read it."""
+        return of_history(self.name, self.study, self.history)
 
     @property
     def interrupted(self) -> bool:
@@ -244,7 +251,7 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
     try:
         with Progress(study, session.history, console):
             run_study(study, session, Identity(home.data))
-        session.log.emit(_ended(study, session.history))
+        session.log.emit(_ended(of_history(folder.name, study, session.history)))
     except KeyboardInterrupt:
         session.log.emit(Ended("interrupted"))
     except BaseException:
@@ -267,19 +274,19 @@ def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder
     return Session(log, store or str(folder.checkpoints), home.data)
 
 
-def _ended(study: Study, history: History) -> Ended:
+def _ended(results: Results) -> Ended:
     """The study's end, with what its page in the record shows."""
-    board = report.leaderboard(study, history)
-    groups = report.confirmed(history)
-    parts = [study.space.about]
-    files = {"study.yaml": study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
+    board = leaderboard(results)
+    groups = confirmed(results)
+    parts = [results.study.space.about]
+    files = {"study.yaml": results.study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
     if groups:
-        grid = report.confirmed_grid(groups)
-        parts += [*report.sentences(groups), f"**{grid.title}**", grid.markdown()]
+        grid = confirmed_grid(groups)
+        parts += [*sentences(groups), f"**{grid.title}**", grid.markdown()]
         files |= {"confirmed.md": grid.markdown(), "confirmed.csv": grid.csv()}
     parts += [f"**{board.title}**", board.markdown()]
-    best = best_trial(history)
-    metrics = {"score": best.last["score"]} if best else {}
+    winner = best(results.of_kind("trial"))
+    metrics = {"score": winner.score} if winner and winner.score is not None else {}
     return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)
 
 

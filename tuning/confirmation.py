@@ -1,0 +1,234 @@
+"""The configs that were trained again on fresh seeds: their table, and what it says in words.
+
+The search's own score chose the winner, so it flatters it; what stands here chose nothing.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search_spaces.space import Setting
+from tuning.grid import Grid, settings_text
+from tuning.results import Results, Trial
+from tuning.statistics import Difference, deviation, differences_to, luck, mean, paired_difference, seeds_to_decide
+
+PAPER, CONTROL, EXACT = "paper", "CE", "exact"
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """One config on its fresh seeds: seed -> val score, test accuracy and, where val is unbalanced, macro accuracy.
+
+    Test values are those of the best validation epoch; of the last for the role `exact`, which has no val images.
+    searched: its score in the search, None for plain CE.
+    """
+
+    role: str
+    settings: Mapping[str, Setting]
+    score: Mapping[int, float]
+    test: Mapping[int, float]
+    macro: Mapping[int, float] = field(default_factory=dict)
+    searched: float | None = None
+
+    @property
+    def compared(self) -> Mapping[int, float]:
+        """The test values that differences are taken of: the macro accuracy where it chose the epoch, too."""
+        return self.macro or self.test
+
+    @property
+    def name(self) -> str:
+        """Role and settings."""
+        return f"{self.role} ({settings_text(self.settings)})" if self.settings else self.role
+
+    @property
+    def noun(self) -> str:
+        """As a sentence calls it."""
+        names = {"best": "the best config", PAPER: "the paper's setting", CONTROL: "plain CE"}
+        return names.get(self.role, f"config {self.role}")
+
+
+def confirmed(results: Results) -> list[Confirmed]:
+    """The configs confirmed: best, best-2, ..., paper, CE, exact. Of an extended study, those of its last ranking."""
+    runs = results.of_kind("confirm")
+    last = {run.role: run.recipe_id for run in runs}
+    roles = [role for role in sorted(last, key=_order) if not _is_stale(role, last[role], results.top)]
+    runs_of = {role: [run for run in runs if (run.role, run.recipe_id) == (role, last[role])] for role in roles}
+    return [_confirmed(role, runs_of[role], results) for role in roles]
+
+
+def found(groups: Iterable[Confirmed]) -> list[Confirmed]:
+    """Those that the search found, best first."""
+    return [group for group in groups if _is_found(group.role)]
+
+
+def of_role(groups: Iterable[Confirmed], role: str) -> Confirmed | None:
+    """The group of a role."""
+    return next((group for group in groups if group.role == role), None)
+
+
+def _is_found(role: str) -> bool:
+    return role == "best" or role.startswith("best-")
+
+
+def _rank(role: str) -> int:
+    """1 of `best`, 2 of `best-2`."""
+    return int(role.partition("-")[2] or 1)
+
+
+def _order(role: str) -> tuple[int, int]:
+    if _is_found(role):
+        return 0, _rank(role)
+    known = (PAPER, CONTROL, EXACT)
+    return 1, known.index(role) if role in known else len(known)
+
+
+def _is_stale(role: str, recipe: str, top: Sequence[Trial]) -> bool:
+    """Whether a study that was extended has another config of this rank by now."""
+    return _is_found(role) and recipe not in [trial.recipe_id for trial in top[_rank(role) - 1 : _rank(role)]]
+
+
+def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
+    done = [run for run in runs if run.stop_reason == "finished"]
+    searched = [t.score for t in results.ranked if t.recipe_id == runs[0].recipe_id and t.stop_reason == "finished"]
+    return Confirmed(
+        role,
+        runs[0].settings,
+        {run.seed: run.score for run in done if run.score is not None},
+        {run.seed: run.values["test_acc"] for run in done},
+        {run.seed: run.values["test_acc_macro"] for run in done if "test_acc_macro" in run.values},
+        searched[0] if searched else None,
+    )
+
+
+# --- differences ------------------------------------------------------------------------------------
+
+
+def differences(groups: Sequence[Confirmed]) -> dict[str, Difference | None]:
+    """Each config's difference of test accuracy to the paper's setting, by role; {} where that was not confirmed.
+
+    Those that the search found share their 5 % after Holm; plain CE is a control, and one question of its own.
+    """
+    paper = of_role(groups, PAPER)
+    if paper is None:
+        return {}
+    ours = found(groups)
+    of_ours = differences_to(paper.compared, [group.compared for group in ours])
+    control = of_role(groups, CONTROL)
+    own = {CONTROL: paired_difference(control.compared, paper.compared)} if control else {}
+    return {**{group.role: d for group, d in zip(ours, of_ours, strict=True)}, **own}
+
+
+# --- the table --------------------------------------------------------------------------------------
+
+
+def confirmed_grid(groups: Sequence[Confirmed]) -> Grid:
+    """Mean and standard deviation on fresh seeds, and the paired difference of test accuracy to the paper's setting."""
+    shown = [group for group in groups if group.role != EXACT]
+    macro = any(group.macro for group in shown)
+    measures = ["test acc", "macro test acc"] if macro else ["test acc"]
+    to_paper = differences(shown)
+    rows = [_row(group, to_paper.get(group.role), macro) for group in shown]
+    heads = ["config", "val score", *measures, "seeds", f"{measures[-1]}: this - paper"]
+    title = f"Confirmed on fresh seeds (%: mean ± std, [95 % interval]{_holm(len(found(shown)))})"
+    return Grid(title, heads, rows, len(rows), ("config",))
+
+
+def _row(group: Confirmed, to_paper: Difference | None, macro: bool) -> list[str]:
+    measured = [group.score, group.test, *([group.macro] if macro else [])]
+    means = [percent(values.values()) for values in measured]
+    return [group.name, *means, str(len(group.test)), interval(to_paper) if to_paper else ""]
+
+
+def _holm(configs: int) -> str:
+    return f", Holm-corrected over {configs} configs" if configs > 1 else ""
+
+
+def exact_grid(groups: Sequence[Confirmed]) -> Grid | None:
+    """The winner on the literature's exact subset, judged at its last epoch; None where that was not trained."""
+    exact = of_role(groups, EXACT)
+    if exact is None:
+        return None
+    row = [exact.name, percent(exact.test.values()), str(len(exact.test))]
+    title = "The best config on the literature's exact subset, without val images, last epoch (%)"
+    return Grid(title, ["config", "test acc", "seeds"], [row], 1, ("config",))
+
+
+def percent(values: Collection[float]) -> str:
+    """Accuracies in percent: mean ± standard deviation."""
+    centre, spread = mean(values), deviation(values)
+    if centre is None:
+        return "none finished"
+    return f"{100 * centre:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}")
+
+
+def interval(difference: Difference) -> str:
+    """A difference in points with its interval."""
+    return f"{_points(difference.mean)} [{_points(difference.low)}, {_points(difference.high)}]"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}"
+
+
+# --- in words ---------------------------------------------------------------------------------------
+
+
+def sentences(groups: Sequence[Confirmed]) -> list[str]:
+    """What the confirmation says, in words; nothing of no groups."""
+    ours, paper, control = found(groups), of_role(groups, PAPER), of_role(groups, CONTROL)
+    said = [] if ours or not groups else ["No trial scored above the paper's setting."]
+    to_paper = differences(groups)
+    if paper is not None:
+        said += [_comparison(group, paper, to_paper[group.role], len(ours)) for group in ours]
+    lead = ours[0] if ours else paper
+    if lead is not None and control is not None:
+        said.append(_comparison(lead, control, paired_difference(lead.compared, control.compared), 1))
+    said += [*_of_luck(ours), *_of_order(ours)]
+    return [sentence[0].upper() + sentence[1:] for sentence in said]
+
+
+def _comparison(one: Confirmed, other: Confirmed, difference: Difference | None, configs: int) -> str:
+    """Better, not better or undecided, and then how many seeds would decide."""
+    if difference is None:
+        return f"{one.noun} against {other.noun}: undecided, fewer than two seeds finished."
+    claim = f"{one.noun} is {difference.verdict} than {other.noun}"
+    if difference.verdict == "undecided":
+        claim = f"undecided whether {one.noun} is better than {other.noun}"
+    measure = "macro accuracy on test" if one.macro else "test accuracy"
+    return (
+        f"{claim}: {_points(difference.mean)} points of {measure}, 95 % interval [{_points(difference.low)}, "
+        f"{_points(difference.high)}]{_holm(configs)}, {difference.n} paired seeds.{_what_would_decide(difference)}"
+    )
+
+
+def _what_would_decide(difference: Difference) -> str:
+    if difference.verdict != "undecided" or not difference.mean:
+        return ""
+    if not difference.deviation:
+        return " More seeds are needed to know the spread."
+    seeds = seeds_to_decide(difference)
+    if seeds is None:
+        return " Over 1,000 seeds would be needed to tell so small a difference from none."
+    return f" About {seeds} seeds would decide it, if the difference is as large as it looks."
+
+
+def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
+    """How much of the winner's search score did not come again."""
+    best = ours[0] if ours else None
+    if best is None or best.searched is None:
+        return []
+    lucky = luck(best.searched, best.score.values())
+    if lucky is None:
+        return []
+    fresh = (
+        f"the best config scored {100 * best.searched:.2f} in the search, {percent(best.score.values())} on fresh seeds"
+    )
+    if lucky <= 0:
+        return [f"{fresh}: none of its score was luck."]
+    return [f"{fresh}: {100 * lucky:.2f} points of its score were the luck of the search."]
+
+
+def _of_order(ours: Sequence[Confirmed]) -> list[str]:
+    """Say so where fresh seeds prefer another of the configs that were found."""
+    means = [mean(group.score.values()) or 0.0 for group in ours]
+    first = means.index(max(means)) if means else 0
+    return [f"on fresh seeds, {ours[first].role} has the best mean val score of the configs found."] if first else []

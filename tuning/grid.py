@@ -1,0 +1,117 @@
+"""A table as text, in every form that a report has: Markdown, CSV, LaTeX, HTML, and rich for the terminal."""
+
+import csv
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from search_spaces.space import Setting
+
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "α": r"$\alpha$",
+    "γ": r"$\gamma$",
+    "ν": r"$\nu$",
+    "ρ": r"$\rho$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text: a title, the columns' heads, rows of cells; rows from `unranked` on stand below the line.
+
+    `folds` are the heads of the columns that may take several lines, between words; all others never break.
+    """
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    unranked: int
+    folds: Sequence[str] = ()
+
+    def markdown(self) -> str:
+        """As Markdown, without the title."""
+        lines = [self.heads, ["---"] * len(self.heads), *self.rows]
+        escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in cells] for cells in lines]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
+
+    def csv(self) -> str:
+        """As comma-separated values."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.heads, *self.rows])
+        return text.getvalue()
+
+    def latex(self) -> str:
+        """As a LaTeX table with booktabs' rules, its title as the caption."""
+        lines = [" & ".join(map(_latex, cells)) + r" \\" for cells in (self.heads, *self.rows)]
+        ranked, unranked = lines[1 : 1 + self.unranked], lines[1 + self.unranked :]
+        rules = [r"\midrule"] if ranked and unranked else []
+        body = [r"\toprule", lines[0], r"\midrule", *ranked, *rules, *unranked, r"\bottomrule"]
+        columns = "".join("l" if self._left(i) else "r" for i in range(len(self.heads)))
+        tabular = [rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"]
+        return "\n".join([r"\begin{table}", rf"\caption{{{_latex(self.title)}}}", *tabular, r"\end{table}"])
+
+    def html(self) -> str:
+        """As an HTML table, its title as the caption; what stands below the line is of the class `unranked`."""
+        heads = "".join(f"<th{self._class(i)}>{html.escape(head)}</th>" for i, head in enumerate(self.heads))
+        rows = [self._html_row(cells, i >= self.unranked) for i, cells in enumerate(self.rows)]
+        head = f"<caption>{html.escape(self.title)}</caption>\n<thead><tr>{heads}</tr></thead>"
+        return "\n".join(["<table>", head, "<tbody>", *rows, "</tbody>", "</table>"])
+
+    def rich(self) -> Table:
+        """For the terminal."""
+        table = Table(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        table.padding = (0, 1, 0, 0)
+        for i, head in enumerate(self.heads):
+            folds = head in self.folds
+            justify = "left" if self._left(i) else "right"
+            table.add_column(head, justify=justify, overflow="fold", no_wrap=not folds)
+            longest = max((len(word) for row in self.rows for word in row[i].split()), default=0)
+            table.columns[-1].min_width = max(longest, len(head))
+        for i, row in enumerate(self.rows):
+            style = "bold green" if i == 0 and self.unranked else ""
+            table.add_row(*row, style=style, end_section=i == self.unranked - 1)
+        return table
+
+    def _left(self, column: int) -> bool:
+        """Whether a column is of words: the first, and those that may fold."""
+        return column == 0 or self.heads[column] in self.folds
+
+    def _class(self, column: int) -> str:
+        return "" if self._left(column) else ' class="number"'
+
+    def _html_row(self, cells: Sequence[str], unranked: bool) -> str:
+        inside = "".join(f"<td{self._class(i)}>{html.escape(cell)}</td>" for i, cell in enumerate(cells))
+        return f"<tr class='unranked'>{inside}</tr>" if unranked else f"<tr>{inside}</tr>"
+
+
+def _latex(text: str) -> str:
+    return re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found.group()], text)
+
+
+def settings_text(settings: Mapping[str, Setting]) -> str:
+    """Several domains' values, short."""
+    return ", ".join(f"{symbol}={setting(value)}" for symbol, value in settings.items())
+
+
+def setting(value: Setting) -> str:
+    """A domain's value to 3 significant digits; the record and the exported files have it whole."""
+    if not isinstance(value, float):
+        return str(value)
+    short = float(f"{value:.3g}")
+    return f"{short:.0f}" if 1e3 <= abs(short) < 1e6 else f"{short:g}"

@@ -1,0 +1,151 @@
+"""A study as far as it went, as plain values: what the event log and the record both give, and reports read.
+
+Not here: reading the record (record.py), tables (report.py, confirmation.py), figures.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+from search_spaces.space import Setting
+from search_spaces.study import Study
+from tuning.events import History, Kind, TrialRecord
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a study, searched or confirming.
+
+    settings: the space's symbols that it has. length: the epochs of a whole training; epochs: those that it has.
+    stop_reason: why it ended, a reused one like its twin; `running`, or `interrupted` where its study ended before it.
+    values: the metrics of its last epoch (val_acc, val_acc_tail, ...) and of its end (test_acc, ...), in [0, 1].
+    scores: the running score by epoch, from the last phase on. seconds: of a device, of all its epochs.
+    """
+
+    number: int
+    kind: Kind
+    role: str
+    settings: Mapping[str, Setting]
+    seed: int
+    config_id: str
+    recipe_id: str
+    length: int
+    epochs: int
+    stop_reason: str
+    score: float | None
+    best_epoch: int | None
+    reused: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[int, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def state(self) -> str:
+        """Why it ended, in words."""
+        return "reused" if self.reused else self.stop_reason.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's trainings by number. `ended`: it ended by itself, and does not go on."""
+
+    name: str
+    study: Study
+    command: str
+    trials: tuple[Trial, ...]
+    ended: bool
+
+    def of_kind(self, kind: Kind) -> list[Trial]:
+        """The trainings of a kind, by number."""
+        return [trial for trial in self.trials if trial.kind == kind]
+
+    @cached_property
+    def ranked(self) -> list[Trial]:
+        """The searched trials: those of full length by score, best first, then the others as they were asked for."""
+        return ranked(self.of_kind("trial"))
+
+    @cached_property
+    def top(self) -> list[Trial]:
+        """The configs that the search found, best first: of full length, each once, without the paper's setting."""
+        seen = {trial.recipe_id for trial in self.of_kind("trial") if trial.role == "paper"}
+        found: list[Trial] = []
+        for trial in self.ranked:
+            if trial.stop_reason == "finished" and trial.recipe_id not in seen:
+                seen.add(trial.recipe_id)
+                found.append(trial)
+        return found
+
+
+class Ranked(Protocol):
+    """What can be ranked: a trial, as the log, the record or a report has it."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the order of asking."""
+        ...
+
+    @property
+    def score(self) -> float | None:
+        """What it is ranked by; None before its last phase."""
+        ...
+
+    @property
+    def stop_reason(self) -> str:
+        """Only `finished` is ranked: a score of fewer epochs is another thing."""
+        ...
+
+
+T = TypeVar("T", bound=Ranked)
+
+
+def ranked(trials: Iterable[T]) -> list[T]:
+    """Trials of full length by score, best first, the earlier of equals before; then the others by number."""
+    in_order = sorted(trials, key=lambda trial: trial.number)
+    full = [trial for trial in in_order if trial.stop_reason == "finished"]
+    best_first = sorted(full, key=lambda trial: -_score(trial))
+    return best_first + [trial for trial in in_order if trial.stop_reason != "finished"]
+
+
+def best(trials: Iterable[T]) -> T | None:
+    """The trial of full length with the best score, the first of them where several have it."""
+    return next((trial for trial in ranked(trials) if trial.stop_reason == "finished"), None)
+
+
+def _score(trial: Ranked) -> float:
+    assert trial.score is not None  # a whole training has one
+    return trial.score
+
+
+def of_history(name: str, study: Study, history: History) -> Results:
+    """What an event log says."""
+    command = history.started.command if history.started else ""
+    trials = tuple(_trial(history.trials[n], over=history.ended is not None) for n in sorted(history.trials))
+    ended = history.ended is not None and history.ended.stop_reason == "finished"
+    return Results(name, study, command, trials, ended)
+
+
+def _trial(trial: TrialRecord, *, over: bool) -> Trial:
+    asked, told, last = trial.asked, trial.told, trial.last
+    results = [epoch.result for epoch in trial.epochs]
+    val = {f"val_{name}": value for name, value in last.get("val", {}).items()}
+    return Trial(
+        number=asked.trial,
+        kind=asked.kind,
+        role=asked.role,
+        settings=asked.settings,
+        seed=trial.config.seed,
+        config_id=trial.config.id,
+        recipe_id=trial.config.recipe_id,
+        length=trial.config.epochs,
+        epochs=len(results),
+        stop_reason="interrupted" if told is None and over else trial.stop_reason,
+        score=last["score"],
+        best_epoch=last["best_epoch"],
+        reused=told is not None and told.reused_from is not None,
+        values={**val, **(told.test if told else {})},
+        scores={result["epoch"]: result["score"] for result in results if result["score"] is not None},
+        seconds=sum(result["seconds"] for result in results),
+        error=told.error if told else "",
+    )
