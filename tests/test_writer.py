@@ -192,6 +192,17 @@ def test_the_study_s_page_carries_the_files_of_a_folder_as_they_are(uri, tmp_pat
         assert Path(file).read_bytes() == b"\x89PNG\x00\xff"
 
 
+def test_what_was_asked_is_there_while_a_study_runs_and_gives_way_to_what_it_came_to(uri):
+    started = replace(STARTED, artifacts={"study.yaml": "trials: 3\n"})
+    deliver(uri, [started, ask(0)])
+    parent = runs(uri)["none"]
+    assert parent.data.tags["lt.command"] == "lt-tune search"
+    assert artifact(uri, parent, "study.yaml") == "trials: 3\n"
+    deliver(uri, [started, ask(0), Told(0, "failed"), ENDED])
+    deliver(uri, [started])  # again, from the first line on
+    assert artifact(uri, parent, "study.yaml") == "trials: 5\n"
+
+
 def test_a_folder_that_is_gone_is_left_out(uri, tmp_path):
     deliver(uri, [STARTED, replace(ENDED, folder=str(tmp_path / "gone"))])
     assert artifact(uri, runs(uri)["none"], "study.yaml") == "trials: 5\n"

@@ -33,7 +33,7 @@ class Started:
     """The log's first line: an identity that no other study has, whatever its name, and what was asked.
 
     `study` is '' for a single training. `experiment` is the one that records it in MLflow. `store` is where its
-    checkpoints lie, '' where that is the study's folder.
+    checkpoints lie, '' where that is the study's folder. `artifacts` are texts by file name, the study among them.
     """
 
     study: str
@@ -41,6 +41,7 @@ class Started:
     tags: dict[str, str]
     store: str = ""
     experiment: str = "lt-tune"
+    artifacts: dict[str, str] = field(default_factory=dict)
     study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     time: int = field(default_factory=now)
 

@@ -274,7 +274,7 @@ def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder
     if log.history.started is None:
         tags = Identity(home.data).tags(study.space.base)
         command = without_secrets(shlex.join(["lt-tune", *sys.argv[1:]]))
-        log.emit(Started(folder.name, command, tags, store, study.space.name))
+        log.emit(Started(folder.name, command, tags, store, study.space.name, {"study.yaml": study.dump()}))
     return Session(log, store or str(folder.checkpoints), home.data)
 
 

@@ -106,7 +106,13 @@ class Writer:
         if known is not None and known.deleted:
             self._ids[STUDY] = known.run_id
         elif event.study:
-            self._open(STUDY, event.study, event.time, {**event.tags, "lt.kind": "study", "lt.trial": STUDY})
+            self._start_parent(event, new=known is None or known.lacks)
+
+    def _start_parent(self, event: Started, *, new: bool) -> None:
+        tags = {**event.tags, "lt.kind": "study", "lt.trial": STUDY, "lt.command": event.command[:5000]}
+        run = self._open(STUDY, event.study, event.time, tags)
+        for name, text in event.artifacts.items() if new else ():  # later on, it has those of its end
+            run.keep(name, text)
 
     def _runs_of_the_study(self) -> dict[str, _Known]:
         ours = f"tags.`lt.study_id` = '{self._study_tags['lt.study_id']}'"
