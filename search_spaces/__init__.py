@@ -1,12 +1,25 @@
 """Claims that papers make, as values: settings and ranges. Imports lt_core only."""
 
 from lt_core import TrainConfig
-from search_spaces import baselines, cb2019, cdb2020, ib2021
+from search_spaces import (
+    baselines,
+    cb2019,
+    cb2019_tables,
+    cdb2020,
+    cdb2020_large,
+    cdb2020_tables,
+    controls_tables,
+    ib2021,
+    ib2021_figures,
+    ib2021_tables,
+)
 from search_spaces.controls import plain_cross_entropy
+from search_spaces.curves import Curves
 from search_spaces.demo import DEMO, DIGITS_IB
 from search_spaces.presets import cifar100_cdb, cifar_cb, cifar_lt, cifar_mwnet, mnist_4_9, mnist_lt
 from search_spaces.space import Choice, Float, Int, Space
 from search_spaces.study import Rungs, Study
+from search_spaces.table import Edition, Table
 
 SPACES: dict[str, Space] = {space.name: space for space in (DEMO, ib2021.CIFAR10)}
 
@@ -58,4 +71,23 @@ CONFIGS: dict[str, TrainConfig] = {
     "ce-mnist-lt": mnist_lt(imbalance=100),
 }
 
-__all__ = ["CONFIGS", "SPACES", "Choice", "Float", "Int", "Rungs", "Space", "Study"]
+TABLES: dict[str, Table | Curves] = {
+    table.name: table
+    for module in (ib2021_figures, ib2021_tables, cdb2020_tables, cdb2020_large, cb2019_tables, controls_tables)
+    for table in module.TABLES
+}
+
+__all__ = [
+    "CONFIGS",
+    "SPACES",
+    "TABLES",
+    "Choice",
+    "Curves",
+    "Edition",
+    "Float",
+    "Int",
+    "Rungs",
+    "Space",
+    "Study",
+    "Table",
+]

@@ -19,6 +19,11 @@ from lt_core.posthoc import PostHocLogitAdjustment, TauNormalization
 from lt_core.weights import EffectiveNumber, InverseFrequency, NoWeights, Weights
 
 
+def plain(base: TrainConfig) -> TrainConfig:
+    """CE, which a base config is."""
+    return base
+
+
 def with_loss(base: TrainConfig, loss: Loss, weights: Weights | None = None) -> TrainConfig:
     """One loss, with or without class weights, from the first epoch to the last."""
     return base.replaced(phases=(Phase(loss=loss, weights=weights or NoWeights()),))

@@ -4,8 +4,12 @@ Reported on CIFAR-10, imbalance 100 (long-tailed), ResNet-32: 78.26 (table 4), b
 reproduction with the official recipe gives 76.66 (BagofTricks-LT).
 """
 
-from lt_core import InfluenceBalanced, InverseFrequency, Phase, TrainConfig
+from collections.abc import Callable
+
+from lt_core import Focal, InfluenceBalanced, InverseFrequency, Phase, TrainConfig, override
+from lt_core.losses import CrossEntropy
 from lt_core.weights import EffectiveNumber
+from search_spaces.baselines import with_loss
 from search_spaces.presets import cifar_lt, inaturalist2018_ib, tiny_imagenet_lt
 from search_spaces.space import Float, Int, Space
 
@@ -30,6 +34,41 @@ def influence_balanced(
         warmup=False,
     )
     return base.replaced(phases=(Phase(), balanced))
+
+
+def ib(base: TrainConfig) -> TrainConfig:
+    """IB from half of the training on, as the paper recommends."""
+    return influence_balanced(base, T1=base.epochs // 2)
+
+
+def ib_cb(base: TrainConfig) -> TrainConfig:
+    """IB + CB: IB with the weights of Class-Balanced."""
+    return influence_balanced(base, T1=base.epochs // 2, weights=EffectiveNumber())
+
+
+def ib_focal(base: TrainConfig) -> TrainConfig:
+    """IB + Focal: the focal loss in the second phase."""
+    return influence_balanced(base, T1=base.epochs // 2, gamma=1.0)
+
+
+def ib_with(**fields: object) -> Callable[[TrainConfig], TrainConfig]:
+    """IB with some fields of its loss changed, as a method."""
+    return lambda base: override(ib(base), {f"phases.1.loss.{name}": value for name, value in fields.items()})
+
+
+def ce_with_drop(base: TrainConfig) -> TrainConfig:
+    """CE with the learning-rate drop that IB's code makes at T1, and nothing else of IB."""
+    return base.replaced(phases=(Phase(), Phase(start=base.epochs // 2, lr_scale=0.01, warmup=False)))
+
+
+def focal_of_code(base: TrainConfig) -> TrainConfig:
+    """The focal baseline of the IB code: softmax, gamma 1, times 10, which the paper does not say."""
+    return with_loss(base, Focal(gamma=1.0, scale=10.0))
+
+
+def cb_of_code(base: TrainConfig) -> TrainConfig:
+    """CE weighted by the effective number, torch's weighted mean: Class-Balanced in LDAM's code, which IB's is of."""
+    return with_loss(base, CrossEntropy(), EffectiveNumber(reduction="weighted_mean"))
 
 
 CIFAR10_IB = influence_balanced(cifar_lt("cifar10", imbalance=100), T1=100)

@@ -6,7 +6,7 @@ the official code, which the papers' texts do not always repeat.
 
 from typing import Literal
 
-from lt_core import LeNet5, ResNet, ResNet32, ResNeXt3D, SmallCNN, TrainConfig
+from lt_core import LeNet5, ResNet, ResNet32, ResNeXt3D, SmallCNN, TrainConfig, override
 from lt_core.config import Evaluation
 from lt_core.data import Data
 from lt_core.metrics import Groups
@@ -14,6 +14,11 @@ from lt_core.optim import SGD, Cosine, Step
 
 Cifar = Literal["cifar10", "cifar100"]
 Profile = Literal["exp", "step"]
+
+
+def literature(base: TrainConfig) -> TrainConfig:
+    """The literature's exact subset, which leaves no val image, tested after every epoch: papers report the best."""
+    return override(base, {"data.val_per_class": 0, "evaluation.test_every_epoch": True})
 
 
 def digits_lt(imbalance: float) -> TrainConfig:

@@ -9,7 +9,7 @@ import yaml
 from lt_core import InputError, TrainConfig
 from lt_core.losses import Loss
 from lt_core.sources import SOURCES
-from search_spaces import CONFIGS, SPACES, Space
+from search_spaces import CONFIGS, SPACES, TABLES, Edition, Space, Table
 from tuning.catalogue import methods, methods_table, show
 
 
@@ -23,9 +23,10 @@ def document(capsys, name=None):
 def test_everything_that_ships_is_listed(capsys):
     found = document(capsys)
     parts = ["losses", "weights", "reweighting", "post_hoc", "recipes"]
-    assert list(found) == ["spaces", "configs", "datasets", *parts, "models"]
+    assert list(found) == ["spaces", "configs", "tables", "datasets", *parts, "models"]
     assert found["spaces"] == {name: space.about for name, space in SPACES.items()}
     assert found["configs"].keys() == CONFIGS.keys() and found["datasets"].keys() == SOURCES.keys()
+    assert found["tables"] == {name: table.title for name, table in TABLES.items()}
     assert found["configs"]["demo"] == "IB on digits, 16 epochs"
     assert len(found["losses"]) == len(typing.get_args(typing.get_args(Loss)[0]))
     assert all(text for entries in found.values() for text in entries.values())
@@ -54,7 +55,29 @@ def test_a_config_is_shown_with_its_ids(capsys, name):
     assert TrainConfig.parse(found["config"]) == config
 
 
-@pytest.mark.parametrize("name", [None, *SPACES, *CONFIGS])
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if isinstance(table, Table)])
+def test_a_table_is_shown_with_the_config_of_every_cell(capsys, name):
+    found, table = document(capsys, name), TABLES[name]
+    assert isinstance(table, Table) and list(found["rows"]) == [row.label for row in table.rows]
+    for cell in table.cells(Edition()):
+        if cell.trains:
+            ids = found["rows"][cell.row.label]["config ids"][cell.column.label]
+            for label, config in cell.configs.items():
+                config_id = ids[label] if cell.best_of else ids
+                assert TrainConfig.parse(found["configs"][config_id]).id == config.id == config_id
+    assert found["trainings of a seed"] == len(found["configs"])
+
+
+def test_the_text_of_a_table_leaves_its_many_configs_out(capsys):
+    expected = document(capsys, "ib2021/table2")
+    assert expected.pop("configs").keys() == {expected["rows"][row]["config ids"]["cifar10-lt-100"] for row in "abcd"}
+    assert show("ib2021/table2", as_json=False) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == expected
+    assert expected["rows"]["b"]["reported"] == {"cifar10-lt-100": "78.17 ± 0.57 (n = 3)"}
+    assert expected["short recipe"] == ["4 epochs of CE at 0.1; 3 epochs of IB at 0.001; 3 epochs of IB at 0.0001"]
+
+
+@pytest.mark.parametrize("name", [None, *SPACES, *CONFIGS, "cb2019/figure3"])
 def test_the_text_says_what_the_document_says(capsys, name):
     expected = document(capsys, name)
     assert show(name, as_json=False) == 0

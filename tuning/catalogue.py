@@ -1,4 +1,4 @@
-"""What ships: configs, spaces, datasets, losses, listed or resolved. Trains nothing."""
+"""What ships: configs, spaces, tables, datasets, losses, listed or resolved. Trains nothing."""
 
 import json
 import typing
@@ -13,11 +13,12 @@ from lt_core.posthoc import PostHoc
 from lt_core.sources import SOURCES
 from lt_core.value import unknown
 from lt_core.weights import Weights
-from search_spaces import CONFIGS, SPACES, Study, baselines
+from search_spaces import CONFIGS, SPACES, TABLES, Study, baselines
 from search_spaces.cb2019 import class_balanced
 from search_spaces.cdb2020 import class_difficulty
 from search_spaces.ib2021 import influence_balanced
 from search_spaces.study import last_switch
+from tuning.table_catalogue import resolved
 
 RECIPES = (  # methods that are more than a loss and its weights: what they make of a config of plain CE
     influence_balanced,
@@ -47,12 +48,15 @@ def show(name: str | None, as_json: bool) -> int:
             "recipe_id": CONFIGS[name].recipe_id,
             "config": CONFIGS[name].plain(),
         }
+    elif name in TABLES:
+        found = resolved(TABLES[name])
     else:
-        raise unknown("config or space", name, dict.fromkeys([*SPACES, *CONFIGS]))
+        raise unknown("config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
     if as_json:
         console.file.write(json.dumps(found, indent=2) + "\n")
     else:
-        console.print(_text(found), highlight=False, markup=False, soft_wrap=True)
+        shown = {key: part for key, part in found.items() if key != "configs" or name is None}  # a table's are many
+        console.print(_text(shown), highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -60,6 +64,7 @@ def _catalogue() -> dict[str, Any]:
     return {
         "spaces": {name: space.about for name, space in SPACES.items()},
         "configs": {name: f"{c.method} on {c.data.name}, {c.epochs} epochs" for name, c in CONFIGS.items()},
+        "tables": {name: table.title for name, table in TABLES.items()},
         "datasets": {name: source.about for name, source in SOURCES.items()},
         **methods(),
         "models": _kinds(Model),
@@ -114,7 +119,7 @@ def _first_line(documented: object) -> str:
 def _text(found: dict[str, Any]) -> str:
     import yaml
 
-    return yaml.safe_dump(found, sort_keys=False, width=160).rstrip()
+    return yaml.safe_dump(found, sort_keys=False, width=160, allow_unicode=True).rstrip()
 
 
 if __name__ == "__main__":
