@@ -2,6 +2,9 @@
 
 from typing import Literal, NamedTuple
 
+import torch
+from torch import Tensor, nn
+
 from lt_core.images import Images
 
 Preset = Literal["dataset", "imagenet", "cifar10", "meta_weight_net", "half", "signed"]
@@ -29,6 +32,23 @@ PRESETS = {
     "half": Normalisation((0.5,), (1.0,)),  # x / 255 - 0.5
     "signed": Normalisation((128 / 255,), (128 / 255,)),  # x / 128 - 1
 }
+
+
+class Normalise(nn.Module):
+    """uint8 pixels [B, channels, ...] of some dimensions -> float32, less the mean, over the standard deviation."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, by: Normalisation, dimensions: int) -> None:
+        super().__init__()
+        shape = (1, -1, *(1,) * (dimensions - 2))
+        mean, std = (torch.tensor(values).view(shape) for values in by)
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("shift", -mean / std)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, pixels.float(), self.scale)
 
 
 def measured(images: Images) -> Normalisation:

@@ -22,15 +22,16 @@ from lt_core.config import TrainConfig
 from lt_core.data import Parts, load_parts
 from lt_core.draws import class_balanced, generator, instance_balanced, key
 from lt_core.images import Part
-from lt_core.losses import LDAM, Given
+from lt_core.losses import Given
 from lt_core.meta import NoReweighting, Parameters, Reweighter
 from lt_core.metrics import Evaluated, accuracies, evaluated
 from lt_core.models import Outputs
-from lt_core.normalisation import Normalisation
+from lt_core.normalisation import Normalise
 from lt_core.numerics import keep_freed_memory, set_numerics
 from lt_core.objective import Objective
 from lt_core.phases import Phase
 from lt_core.posthoc import NoPostHoc, PostHoc
+from lt_core.predictor import Predictor, evaluated_logits
 from lt_core.value import InputError
 from lt_core.weights import ClassDifficulty
 
@@ -87,7 +88,7 @@ class Run:
         self._score_by = "acc" if _balanced(self.parts.val) else "acc_macro"
         self._counts = torch.tensor(self.parts.class_counts, dtype=torch.float32, device=self.device)
         self._normalise, self._normalise_test = (
-            _Normalise(by, self.device, 5 if config.model.clips else 4)
+            Normalise(by, 5 if config.model.clips else 4).to(self.device)
             for by in (self.parts.normalise, self.parts.normalise_test)
         )
         self.model = _build(config, self.parts, root, self.device)
@@ -160,6 +161,17 @@ class Run:
             found["best_val"] = self._evaluated(self._test)
             self.model.load_state_dict(trained)
         return found if self._best_test is None else {**found, "best_test": self._best_test}
+
+    def predictor(self) -> Predictor:
+        """The network of the best validation epoch (of the last where there is no val), as it is used: a copy.
+
+        It normalises as val is normalised, also where the config normalises test otherwise, and runs in float32.
+        """
+        network = copy.deepcopy(self.model).to(memory_format=torch.contiguous_format)
+        network.load_state_dict(self._best_model or self.model.state_dict())
+        loss, post_hoc = self.config.used_phases[-1][0].loss, self.config.evaluation.post_hoc
+        normalise = copy.deepcopy(self._normalise)
+        return Predictor(network, normalise, loss, post_hoc, self._counts).requires_grad_(False)
 
     def save(self, stream: IO[bytes]) -> None:
         """Write all that is needed to go on to a binary stream."""
@@ -354,17 +366,14 @@ class Run:
 
     @torch.no_grad()
     def _evaluated(self, part: Part, post_hoc: PostHoc | None = None) -> Evaluated:
-        """The network in evaluation mode on a part, by the config's own step on the logits unless another is given.
-
-        Cosines become logits by the scale that LDAM trains them with.
-        """
+        """The network in evaluation mode on a part, by the config's own step on the logits unless another is given."""
         self.model.eval()
         normalise = self._normalise_test if part is self._test else self._normalise
         step, loss = post_hoc or self.config.evaluation.post_hoc, self.config.used_phases[-1][0].loss
-        scale = loss.s if isinstance(loss, LDAM) else 1.0
+        head = self.model.classifier
         size = self.config.batch_size if self.config.model.clips else EVALUATION_BATCH
         logits = (
-            (scale * step(self._outputs(normalise(pixels)), self.model.classifier, self._counts), labels)
+            (evaluated_logits(loss, step, self._outputs(normalise(pixels)), head, self._counts), labels)
             for pixels, labels in part.batches(size, self._workers)
         )
         return evaluated(logits, self.parts.classes)
@@ -381,19 +390,6 @@ class Run:
 
 
 _SAMPLERS = {"instance": instance_balanced, "class_balanced": class_balanced}
-
-
-class _Normalise:
-    """uint8 pixels [B, channels, ...] -> float32, less the mean, over the standard deviation."""
-
-    def __init__(self, by: Normalisation, device: torch.device, dimensions: int) -> None:
-        shape = (1, -1, *(1,) * (dimensions - 2))
-        mean, std = (torch.tensor(v, device=device).view(shape) for v in (by.mean, by.std))
-        self.scale = 1 / (255 * std)
-        self.shift = -mean / std
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        return torch.addcmul(self.shift, pixels.float(), self.scale)
 
 
 def _build(config: TrainConfig, parts: Parts, root: Path | None, device: torch.device) -> Any:

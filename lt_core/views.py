@@ -20,10 +20,10 @@ CLIP_CROP = 480  # pixels of a frame, before it is resized
 BILINEAR = Image.Resampling.BILINEAR
 
 
-def read_image(path: Path) -> Image.Image:
-    """An image file as RGB; InputError names a file that is missing or cannot be decoded."""
+def read_image(path: Path, *, rgb: bool = True) -> Image.Image:
+    """An image file as RGB, or in its own mode; InputError names a file that is missing or cannot be decoded."""
     with _named(path), Image.open(path) as image:
-        return image.convert("RGB")
+        return image.convert("RGB") if rgb else image.copy()
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -36,15 +36,15 @@ def size_of(path: Path) -> tuple[int, int]:
 def _named(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on damage
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises on damage
         said = "there is no such file" if isinstance(error, FileNotFoundError) else "it is damaged or no image"
         raise InputError(f"cannot read the image {path}: {said}") from None
 
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:
-    """An image resized to size x size, as uint8 [3, size, size]."""
+    """An image resized to size x size, as uint8 [3, size, size]; a greyscale one [1, size, size]."""
     resized = image if image.size == (size, size) else image.resize((size, size), BILINEAR)
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
+    return torch.from_numpy(np.atleast_3d(np.array(resized))).permute(2, 0, 1)
 
 
 # --- images -----------------------------------------------------------------------------------------

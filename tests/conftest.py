@@ -196,3 +196,18 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     return Refused(tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    """An empty MLflow record."""
+    return f"sqlite:///{shutil.copy(empty_database(), tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for batches to gather, nor for servers that do not answer."""
+    from tuning import recorder
+
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from test_tracking import SPACE, STARTED, ask, database, deliver, epochs, study
+from recording import SPACE, STARTED, ask, database, deliver, epochs, study
 
 from lt_core import InputError, TrainConfig
 from tuning.events import Event, Told

@@ -5,7 +5,7 @@ import urllib.request
 
 import psutil
 import pytest
-from test_tracking import free_port
+from recording import free_port
 
 from tuning.pages import CHOICES, start_page
 

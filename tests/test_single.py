@@ -34,7 +34,7 @@ def test_a_shipped_config_is_recorded_under_its_name():
 
 def test_a_file_is_a_config(tmp_path):
     (tmp_path / "own.yaml").write_text("# a comment\n" + DEMO.dump())
-    assert resolved(str(tmp_path / "own.yaml")) == (DEMO, "train")
+    assert resolved(str(tmp_path / "own.yaml")) == (DEMO, "own")
 
 
 def test_epochs_are_scaled_before_the_changes_and_the_seed():
@@ -73,6 +73,8 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
             key: second[key] for key in ("test_acc", "test_acc_last")
         }
         assert list(lt.series(run, "val_acc")) == [1, 2, 3]
+        shown = {key: run.data.params[key] for key in ("model", "batch_size", "lr", "method", "seed")}
+        assert shown == {"model": "small_cnn", "batch_size": "32", "lr": "0.05", "method": "CE", "seed": "4"}
 
 
 def test_test_accuracies_of_each_epoch_are_recorded_where_the_config_asks_for_them(lt):

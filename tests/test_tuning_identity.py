@@ -129,4 +129,5 @@ def test_params_sum_a_config_up():
     ],
 )
 def test_a_run_without_a_space_shows_its_last_phase_s_hyperparameters(name, expected):
-    assert method_params(CONFIGS[name]) == expected
+    config = CONFIGS[name]
+    assert method_params(config) == {"model": config.model.kind, "batch_size": config.batch_size, **expected}

@@ -147,6 +147,20 @@ def export(
     return show.exported(files, as_json)
 
 
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="EXPORT", help="What `export` wrote: the folder, or its model.pt2.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes.")] = 3,
+    fit: Annotated[bool, typer.Option("--fit", help="Resize and convert images that are not as the model's.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Classify images with an exported model, from its file alone."""
+    from tuning import predict as prediction
+
+    return prediction.predict(model, images, top, fit, as_json)
+
+
 @app.command("show")
 def show_(
     name: Annotated[str | None, typer.Argument(help="A config, space or table.")] = None,

@@ -32,13 +32,16 @@ def now() -> int:
 class Started:
     """The log's first line: an identity that no other study has, whatever its name, and what was asked.
 
-    `store` is where its checkpoints lie, '' where that is the study's folder.
+    `study` is '' for a single training. `experiment` is the one that records it in MLflow. `store` is where its
+    checkpoints lie, '' where that is the study's folder. `artifacts` are texts by file name, the study among them.
     """
 
     study: str
     command: str
     tags: dict[str, str]
     store: str = ""
+    experiment: str = "lt-tune"
+    artifacts: dict[str, str] = field(default_factory=dict)
     study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     time: int = field(default_factory=now)
 
@@ -204,8 +207,13 @@ def read_events(path: Path) -> Iterator[Event]:
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n")[:-1]:
-        fields = json.loads(line)
-        yield _EVENTS[fields.pop("event")](**fields)
+        yield read_event(line)
+
+
+def read_event(line: bytes) -> Event:
+    """The event that a line of a log holds."""
+    fields = json.loads(line)
+    return _EVENTS[fields.pop("event")](**fields)
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -49,13 +49,15 @@ _SYMBOLS = {
 
 
 def method_params(config: TrainConfig) -> dict[str, object]:
-    """When the last phase begins and its hyperparameters, of a run without a space to name them."""
+    """The model, how it is trained, and its last phase's hyperparameters: of a run without a space to name them."""
     phases = canonical(config).phases
     last = phases[-1]
     deferred = len(phases) > 1 and phases[-2].loss == last.loss
     return {
         "drw_epoch" if deferred else "T1": last.start,
         "weights": last.weights.kind,
+        "model": config.model.kind,
+        "batch_size": config.batch_size,
         "lr": config.optimizer.lr,
         **_hyperparameters(config.evaluation.post_hoc),
         **_hyperparameters(last.reweighting),

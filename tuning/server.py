@@ -7,12 +7,14 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
+from pathlib import Path
 
 import typer
 
 from lt_core.value import InputError
 from tuning.home import Home
-from tuning.tracking import check_answers, server_arguments, without_secrets
+from tuning.tracking import check_answers
+from tuning.uris import is_server, without_secrets
 
 START_SECONDS = 60
 
@@ -20,7 +22,7 @@ START_SECONDS = 60
 def serve(home: Home, port: int, browser: bool) -> int:
     """Serve a database until Ctrl-C; of an MLflow server that runs already, only say (and open) the address."""
     check_answers(home.tracking_uri)
-    if home.tracking_uri.startswith(("http://", "https://")):
+    if is_server(home.tracking_uri):
         return _announce(home.tracking_uri, browser)
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -69,3 +71,10 @@ def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     return False
+
+
+def server_arguments(uri: str, artifacts: Path, port: int) -> list[str]:
+    """Python's arguments for an MLflow server on a database, with one worker: more lose TCP_NODELAY and are slower."""
+    store = ["--backend-store-uri", uri, "--artifacts-destination", artifacts.as_uri()]
+    place = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    return ["-m", "mlflow", "server", "--app-name", "lt-tune", *store, *place]

@@ -16,7 +16,7 @@ from tuning.home import Home
 from tuning.report import leaderboard
 from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
-from tuning.tracking import without_secrets
+from tuning.uris import without_secrets
 
 TOP = 10
 

@@ -3,6 +3,7 @@
 import io
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from tuning.arguments import scale_factor
 from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity, method_params, params
+from tuning.recorder import Recorder
 from tuning.store import Store
-from tuning.tracking import Recorder, check_answers
+from tuning.tracking import check_answers
 
-CHECKPOINT = "run.pt"
+CHECKPOINT, LOG = "run.pt", "events.jsonl"
 
 
 def resolve(
@@ -35,7 +37,7 @@ def resolve(
         config = scaled(config, factor)
     if seed is not None:
         changes = {**changes, "seed": seed}
-    return override(config, changes), name if name in CONFIGS else "train"
+    return override(config, changes), name if name in CONFIGS else Path(name).stem
 
 
 def _load(path: Path) -> TrainConfig:
@@ -59,44 +61,51 @@ def train(
     for level in empty_levels(config):
         console.print(f"note: {level} holds no epoch of {config.epochs}", highlight=False)
     run = Run(config, home.data, _device(device), threads)
-    recorder = Recorder(home.tracking_uri, experiment, home.artifacts, nested=False)
-    training = _Training(home, run, name, recorder)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for result in training.results():
-            console.print(_line(result, config.epochs), highlight=False, soft_wrap=True)
-    except BaseException as error:
-        training.stopped(error)
-        recorder.close(INTERRUPT_SECONDS)
-        raise
-    finally:
-        training.close()
-    recorder.close(CLOSE_SECONDS)
+    folder = home.path / "runs" / "-".join([config.id, run.parts.id, core_id(), run.device.type, str(threads)])
+    with closing(lock(folder, f"config {config.id}")):
+        _set_ended_aside(folder)
+        recorder = Recorder(home.tracking_uri, home.artifacts, folder / LOG)
+        training = _Training(home, run, Store(str(folder)), EventLog(folder / LOG, recorder.put))
+        training.begin(name, experiment)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for result in training.results():
+                console.print(_line(result, config.epochs), highlight=False, soft_wrap=True)
+        except BaseException as error:
+            training.stopped(error)
+            recorder.close(INTERRUPT_SECONDS)
+            raise
+        recorder.close(CLOSE_SECONDS)
     if recorder.failure:
         console.print(f"warning: the record lacks this run: {recorder.failure}", style="yellow", markup=False)
     return training.trial
 
 
-class _Training:
-    """A run with its event log and its checkpoint, in a folder of one config, data, core, device and thread count."""
+def _set_ended_aside(folder: Path) -> None:
+    """Keep the log of a training that ended: the next one is another run, and the record may still lack this one."""
+    log = folder / LOG
+    if any(isinstance(event, Told) for event in read_events(log)):
+        log.rename(folder / f"events-{len(list(folder.glob('events-*.jsonl'))) + 1}.jsonl")
 
-    def __init__(self, home: Home, run: Run, name: str, recorder: Recorder) -> None:
-        key = "-".join([run.config.id, run.parts.id, core_id(), run.device.type, str(run.threads)])
-        folder = home.path / "runs" / key
-        self._run, self._store = run, Store(str(folder))
-        self._lock = lock(folder, f"config {run.config.id}")
-        events = folder / "events.jsonl"
-        if any(isinstance(event, Told) for event in read_events(events)):
-            events.unlink()  # it ended: this is another run
-        saved = self._store.read(CHECKPOINT)
+
+class _Training:
+    """A run with its event log and its checkpoint."""
+
+    def __init__(self, home: Home, run: Run, store: Store, log: EventLog) -> None:
+        self._home, self._run, self._store, self._log = home, run, store, log
+        saved = store.read(CHECKPOINT)
         if saved is not None:
             run.load(io.BytesIO(saved))
-        self._log = EventLog(events, recorder.put)
-        if not self._log.history.trials:
-            self._log.emit(Started("none", f"lt-tune train {name}", {}))
-            tags = {**Identity(home.data).tags(run.config), "lt.role": "none"}
-            given = {**method_params(run.config), **params(run.config)}
-            self._log.emit(Asked(0, "run", name, {}, run.config.plain(), given, tags))
+
+    def begin(self, name: str, experiment: str) -> None:
+        """Say in the log what is trained, unless it says so already."""
+        if self._log.history.trials:
+            return
+        config = self._run.config
+        self._log.emit(Started("", f"lt-tune train {name}", {}, experiment=experiment))
+        tags = {**Identity(self._home.data).tags(config), "lt.role": "none"}
+        given = {**method_params(config), **params(config)}
+        self._log.emit(Asked(0, "run", name, {}, config.plain(), given, tags))
 
     @property
     def trial(self) -> TrialRecord:
@@ -117,10 +126,6 @@ class _Training:
         else:
             self._log.emit(Told(0, "finished", self._run.test(), test_series=self._run.test_series))
         self._store.delete(CHECKPOINT)
-
-    def close(self) -> None:
-        """Give the folder free."""
-        self._lock.close()
 
     def stopped(self, error: BaseException) -> None:
         """Note that it stopped before its end: interrupted by the user, or failed."""

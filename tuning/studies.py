@@ -1,5 +1,6 @@
 """Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity
 from tuning.progress import Progress
+from tuning.recorder import Recorder
 from tuning.report import best_trial, leaderboard
 from tuning.results import Results, best, of_history
 from tuning.search import Session, run_study
-from tuning.tracking import Recorder, check_answers
+from tuning.tracking import check_answers
+from tuning.uris import without_secrets
 
 MAY_CHANGE = ("trials", "confirm", "concurrent", "cpus", "gpus")  # when a study goes on
 
@@ -246,7 +249,7 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
     check_store(store or str(home.path))
     folder.lock()
     folder.write_study(study.dump())
-    recorder = Recorder(home.tracking_uri, study.space.name, home.artifacts, nested=True)
+    recorder = Recorder(home.tracking_uri, home.artifacts, folder.events_file)
     session = _session(home, folder, study, store, recorder)
     try:
         with Progress(study, session.history, console):
@@ -270,7 +273,8 @@ def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder
         raise InputError(f"study {folder.name} was started with another lt_core: use a new --name")
     if log.history.started is None:
         tags = Identity(home.data).tags(study.space.base)
-        log.emit(Started(folder.name, " ".join(["lt-tune", *sys.argv[1:]]), tags, store))
+        command = without_secrets(shlex.join(["lt-tune", *sys.argv[1:]]))
+        log.emit(Started(folder.name, command, tags, store, study.space.name, {"study.yaml": study.dump()}))
     return Session(log, store or str(folder.checkpoints), home.data)
 
 
