@@ -6,7 +6,7 @@ from recording import SPACE, STARTED, ask, database, deliver, epochs, study
 from lt_core import InputError, TrainConfig
 from tuning.events import Event, Told
 from tuning.export import export
-from tuning.tracking import finished_trials
+from tuning.record import finished_trials
 
 
 @pytest.fixture(scope="module")

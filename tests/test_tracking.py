@@ -3,11 +3,11 @@ import socket
 import time
 
 import pytest
-from recording import SPACE, deliver, free_port, study, undisturbed
+from recording import free_port
 
 from lt_core import InputError
 from tuning import tracking
-from tuning.tracking import check_answers, finished_trials
+from tuning.tracking import check_answers
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -63,31 +63,3 @@ def test_a_database_that_cannot_be_is_refused(tmp_path):
     assert "is no folder" in refusal(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
     assert "is no database" in refusal(f"sqlite:///{tmp_path / 'file'}")
     assert "is no database" in refusal(f"sqlite:///{tmp_path}")
-
-
-# --- reading ----------------------------------------------------------------------------------------
-
-
-def test_finished_trials_come_best_first_the_earlier_of_equals_before(uri):
-    deliver(uri, study("a", 0.5, 0.75, 0.25, 0.75, time_ms=1))
-    found = list(finished_trials(uri, "a"))
-    assert [run.tags["lt.trial"] for run in found] == ["1", "3", "0", "2"]
-    assert [run.metrics["score"] for run in found] == [0.75, 0.75, 0.5, 0.25]
-    assert found[0].config == SPACE.base
-
-
-def test_neither_confirming_runs_nor_those_that_stopped_early_nor_reused_ones_are_among_them():
-    assert [run.tags["lt.trial"] for run in finished_trials(undisturbed(), "mine-1")] == ["0"]
-
-
-def test_the_newest_study_of_a_name_counts(uri):
-    deliver(uri, study("a", 0.5, time_ms=2))
-    deliver(uri, study("a", 0.25, time_ms=3))
-    deliver(uri, study("a", 0.75, time_ms=1))
-    assert [run.metrics["score"] for run in finished_trials(uri, "a")] == [0.25]
-
-
-@pytest.mark.parametrize("name", ["none", "mine-1' OR '1' = '1", "", "mine-1\n"])
-def test_a_study_that_the_record_has_not_is_refused(name):
-    with pytest.raises(InputError, match="the record has no study"):
-        list(finished_trials(undisturbed(), name))

@@ -4,7 +4,8 @@ from itertools import islice
 from pathlib import Path
 
 from lt_core.value import InputError
-from tuning.tracking import RecordedRun, check_answers, finished_trials
+from tuning.record import RecordedRun, finished_trials
+from tuning.tracking import check_answers
 
 
 def export(tracking_uri: str, study: str, top: int, out: Path) -> list[Path]:

@@ -12,6 +12,8 @@ from search_spaces.space import Setting
 from search_spaces.study import Study
 from tuning.events import History, Kind, TrialRecord
 
+MOST_CURVES = 100  # whose course is drawn, and hence read from the record
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -19,8 +21,10 @@ class Trial:
 
     settings: the space's symbols that it has. length: the epochs of a whole training; epochs: those that it has.
     stop_reason: why it ended, a reused one like its twin; `running`, or `interrupted` where its study ended before it.
-    values: the metrics of its last epoch (val_acc, val_acc_tail, ...) and of its end (test_acc, ...), in [0, 1].
-    scores: the running score by epoch, from the last phase on. seconds: of a device, of all its epochs.
+    values: the last value of each val metric (val_acc, val_acc_tail, ...), and those of its end (test_acc, ...).
+    scores: the running score by epoch, from the last phase on; the record gives it of the trials that are drawn only.
+    seconds: of all its epochs.
+    numerics: what its numbers depend on: device, threads, precision; `none` before its first epoch.
     """
 
     number: int
@@ -39,6 +43,7 @@ class Trial:
     values: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
     seconds: float = 0.0
+    numerics: str = "none"
     error: str = ""
 
     @property
@@ -65,6 +70,12 @@ class Results:
     def ranked(self) -> list[Trial]:
         """The searched trials: those of full length by score, best first, then the others as they were asked for."""
         return ranked(self.of_kind("trial"))
+
+    @cached_property
+    def shown(self) -> list[Trial]:
+        """The searched trials whose course is drawn: all, or every n-th where they are over 100."""
+        trials = self.of_kind("trial")
+        return trials[:: -(-len(trials) // MOST_CURVES) or 1]
 
     @cached_property
     def top(self) -> list[Trial]:
@@ -129,7 +140,7 @@ def of_history(name: str, study: Study, history: History) -> Results:
 def _trial(trial: TrialRecord, *, over: bool) -> Trial:
     asked, told, last = trial.asked, trial.told, trial.last
     results = [epoch.result for epoch in trial.epochs]
-    val = {f"val_{name}": value for name, value in last.get("val", {}).items()}
+    val = {f"val_{name}": value for result in results for name, value in result["val"].items()}  # the last counts
     return Trial(
         number=asked.trial,
         kind=asked.kind,
@@ -147,5 +158,6 @@ def _trial(trial: TrialRecord, *, over: bool) -> Trial:
         values={**val, **(told.test if told else {})},
         scores={result["epoch"]: result["score"] for result in results if result["score"] is not None},
         seconds=sum(result["seconds"] for result in results),
+        numerics=trial.epochs[-1].numerics if trial.epochs else "none",
         error=told.error if told else "",
     )

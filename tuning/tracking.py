@@ -1,19 +1,13 @@
-"""The tracking server or database: whether it answers, its client, its experiments; and reading a study back."""
+"""The tracking server or database: whether it answers, its client, its experiments."""
 
 import os
-import tempfile
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import Run
 from mlflow.exceptions import MlflowException, RestException
 
-from lt_core.config import TrainConfig
 from lt_core.value import InputError
-from tuning.events import is_name
 from tuning.uris import database_file, is_server, without_secrets
 
 ANSWER_SECONDS = 8
@@ -93,45 +87,3 @@ def is_refusal(error: Exception, uri: str) -> bool:
 def reason(error: Exception) -> str:
     """The first line of what an error says, without secrets."""
     return without_secrets(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__))
-
-
-# --- reading ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RecordedRun:
-    """What the record says of one run of a study."""
-
-    run_id: str
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-    config: TrainConfig
-
-
-def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
-    """The trials of the newest study of a name that reached their full length, best score first.
-
-    InputError where the record has no such study.
-    """
-    record = client(uri)
-    experiments = [e.experiment_id for e in record.search_experiments()]
-    study_id = _newest_study(record, experiments, study).data.tags["lt.study_id"]
-    ours = f"tags.`lt.study_id` = '{study_id}' and tags.`lt.kind` = 'trial' and tags.`lt.stop_reason` = 'finished'"
-    runs = record.search_runs(experiments, ours, max_results=50_000)
-    for run in sorted(runs, key=lambda r: (-r.data.metrics["score"], int(r.data.tags["lt.trial"]))):
-        yield _recorded(record, run)
-
-
-def _newest_study(client: mlflow.MlflowClient, experiments: list[str], study: str) -> Run:
-    named = f"tags.`lt.kind` = 'study' and tags.`lt.study` = '{study}'"
-    found = client.search_runs(experiments, named, max_results=1) if is_name(study) else []
-    if not found:
-        raise InputError(f"the record has no study `{study}`; `lt-tune list` names those of this home")
-    return found[0]
-
-
-def _recorded(client: mlflow.MlflowClient, run: Run) -> RecordedRun:
-    with tempfile.TemporaryDirectory() as folder:
-        text = Path(client.download_artifacts(run.info.run_id, "config.yaml", folder)).read_text(encoding="utf-8")
-    return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, TrainConfig.load(text))

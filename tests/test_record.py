@@ -1,0 +1,108 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from recording import ENDED, EVENTS, SPACE, STARTED, ask, deliver, epochs, study, undisturbed
+from test_events import history
+
+from lt_core import InputError
+from search_spaces import Study
+from tuning.events import Ended, Event, Started, Told
+from tuning.record import finished_trials, read_study
+from tuning.results import Results, of_history
+
+pytestmark = pytest.mark.usefixtures("quick")
+STUDY = Study(space=SPACE, trials=5)
+BEGUN: Started = replace(STARTED, artifacts={"study.yaml": STUDY.dump()})
+ALL: list[Event] = [BEGUN, *EVENTS[1:]]
+FINISHED = replace(ENDED, artifacts={"study.yaml": STUDY.dump()})
+
+
+def told(results: Results) -> list[dict[str, Any]]:
+    """All that is known of each trial; the courses of those that are drawn."""
+    drawn = {trial.number for trial in results.shown}
+    return [vars(t) | {"scores": t.scores if t.number in drawn else {}} for t in results.trials]
+
+
+# --- a study ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [[*ALL, FINISHED], [*ALL[:5], Ended("interrupted")], ALL[:5], [BEGUN]])
+def test_the_record_says_what_the_log_says(uri, events):
+    deliver(uri, events)
+    read, logged = read_study(uri, "mine-1"), of_history("mine-1", STUDY, history(*events))
+    assert told(read) == told(logged)
+    assert (read.name, read.study, read.command, read.ended) == (logged.name, STUDY, "lt-tune search", logged.ended)
+
+
+def test_without_courses_all_else_is_the_same(uri):
+    deliver(uri, [*ALL, FINISHED])
+    quick, whole = read_study(uri, "mine-1", courses=False), read_study(uri, "mine-1")
+    assert [t.scores for t in quick.trials] == [{}] * 7 and whole.trials[0].scores == {3: 0.625, 4: 0.75}
+    assert [replace(t, scores={}) for t in whole.trials] == list(quick.trials)
+
+
+def test_a_twin_of_a_twin_ended_as_the_first(uri):
+    stopped = [
+        ask(0),
+        *epochs(0, None, 0.5),
+        Told(0, "early_stopped"),
+        ask(1),
+        *epochs(1, None, 0.5),
+        Told(1, "early_stopped", reused_from=0),
+    ]
+    deliver(uri, [BEGUN, *stopped, ask(2), *epochs(2, None, 0.5), Told(2, "early_stopped", reused_from=1)])
+    found = read_study(uri, "mine-1").trials
+    assert [(t.stop_reason, t.reused) for t in found] == [("early_stopped", False)] + [("early_stopped", True)] * 2
+
+
+def test_a_record_that_lacks_what_was_searched_says_so(uri):
+    deliver(uri, [STARTED, ask(0)])
+    with pytest.raises(InputError, match=r"lacks the study\.yaml of study mine-1"):
+        read_study(uri, "mine-1")
+
+
+def test_a_name_that_is_nearly_right_is_guessed(uri):
+    deliver(uri, [BEGUN])
+    with pytest.raises(InputError, match=r"no study `mine-2` \(did you mean `mine-1`\?\)"):
+        read_study(uri, "mine-2")
+
+
+def test_only_the_studys_experiment_is_searched_and_no_config_is_fetched(uri, monkeypatch):
+    """2,000 trials are read in seconds only if nothing is asked for trial by trial."""
+    deliver(uri, [*ALL, FINISHED])
+    asked: list[str] = []
+    fetch = MlflowClient.download_artifacts
+    monkeypatch.setattr(MlflowClient, "download_artifacts", lambda *a: asked.append(a[2]) or fetch(*a))
+    monkeypatch.setattr(MlflowClient, "get_metric_history", lambda *a: asked.append(a[2]) or [])
+    read_study(uri, "mine-1", courses=False)
+    assert asked == ["study.yaml"]
+
+
+# --- its best trials --------------------------------------------------------------------------------
+
+
+def test_finished_trials_come_best_first_the_earlier_of_equals_before(uri):
+    deliver(uri, study("a", 0.5, 0.75, 0.25, 0.75, time_ms=1))
+    found = list(finished_trials(uri, "a"))
+    assert [run.tags["lt.trial"] for run in found] == ["1", "3", "0", "2"]
+    assert [run.metrics["score"] for run in found] == [0.75, 0.75, 0.5, 0.25]
+    assert found[0].config == SPACE.base
+
+
+def test_neither_confirming_runs_nor_those_that_stopped_early_nor_reused_ones_are_among_them():
+    assert [run.tags["lt.trial"] for run in finished_trials(undisturbed(), "mine-1")] == ["0"]
+
+
+def test_the_newest_study_of_a_name_counts(uri):
+    deliver(uri, study("a", 0.5, time_ms=2))
+    deliver(uri, study("a", 0.25, time_ms=3))
+    deliver(uri, study("a", 0.75, time_ms=1))
+    assert [run.metrics["score"] for run in finished_trials(uri, "a")] == [0.25]
+
+
+@pytest.mark.parametrize("name", ["none", "mine-1' OR '1' = '1", "", "mine-1\n"])
+def test_a_study_that_the_record_has_not_is_refused(name):
+    with pytest.raises(InputError, match="the record has no study"):
+        list(finished_trials(undisturbed(), name))

@@ -1,0 +1,183 @@
+"""Reading studies back from MLflow, and from nothing else: as results for reports, as runs with their configs."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from lt_core.config import TrainConfig
+from lt_core.value import InputError, nearest
+from search_spaces.space import Choice, Domain, Int, Setting
+from search_spaces.study import Study
+from tuning.events import Kind, is_name
+from tuning.results import Results, Trial
+from tuning.tracking import client
+
+MOST_RUNS = 50_000  # that MLflow gives at once
+AT_ONCE = 8  # requests
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """What the record says of one run of a study."""
+
+    run_id: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+    config: TrainConfig
+
+
+def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
+    """The trials of the newest study of a name that reached their full length, best score first.
+
+    InputError where the record has no such study.
+    """
+    record = _Record(uri)
+    parent = record.newest(study)
+    runs = record.children(parent, " and tags.`lt.kind` = 'trial' and tags.`lt.stop_reason` = 'finished'")
+    for run in sorted(runs, key=lambda run: (-run.data.metrics["score"], int(run.data.tags["lt.trial"]))):
+        yield record.with_config(run)
+
+
+def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
+    """The newest study of a name. `courses`: with the running scores of the trials whose course is drawn.
+
+    InputError where the record has no such study, or one of whose start it has too little.
+    """
+    record = _Record(uri)
+    parent = record.newest(name)
+    study = record.study(parent)
+    runs = {run.info.run_id: run for run in record.children(parent)}
+    trials = [_trial(run, study, _stop_reason(run, runs)) for run in runs.values()]
+    trials = [record.counted(run, trial) for run, trial in zip(runs.values(), trials, strict=True)]
+    tags = parent.data.tags
+    in_order = tuple(sorted(trials, key=lambda trial: trial.number))
+    results = Results(name, study, tags.get("lt.command", ""), in_order, tags["lt.stop_reason"] == "finished")
+    return record.with_courses(results, runs.values()) if courses else results
+
+
+class _Record:
+    """An MLflow server or database, read."""
+
+    def __init__(self, uri: str) -> None:
+        self._client: MlflowClient = client(uri)
+
+    def newest(self, study: str) -> Run:
+        """A study's own run, the newest of its name; InputError where there is none."""
+        found = self._studies(f" and tags.`lt.study` = '{study}'", 1) if is_name(study) else []
+        if not found:
+            known = [run.data.tags["lt.study"] for run in self._studies("", 1000)]
+            raise InputError(f"the record has no study `{study}`{nearest(study, known)}")
+        return found[0]
+
+    def study(self, parent: Run) -> Study:
+        """What a study was asked for."""
+        text = self.text(parent.info.run_id, "study.yaml")
+        if text is None:
+            raise InputError(f"the record lacks the study.yaml of study {parent.info.run_name}: it cannot be reported")
+        return Study.load(text)
+
+    def children(self, parent: Run, condition: str = "") -> list[Run]:
+        """The runs of a study but for its own."""
+        ours = f"tags.`lt.study_id` = '{parent.data.tags['lt.study_id']}'{condition}"
+        found = self._client.search_runs([parent.info.experiment_id], ours, max_results=MOST_RUNS)
+        return [run for run in found if run.data.tags["lt.kind"] != "study"]
+
+    def with_config(self, run: Run) -> RecordedRun:
+        """A run with its config; InputError where the record lacks it."""
+        text = self.text(run.info.run_id, "config.yaml")
+        if text is None:
+            raise InputError(f"the record has no config.yaml of run {run.info.run_name}")
+        return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, TrainConfig.load(text))
+
+    def counted(self, run: Run, trial: Trial) -> Trial:
+        """A trial with its epochs counted, where it has not ended, and its end not summed them up."""
+        if "epochs_trained" in run.data.metrics or "train_loss" not in run.data.metrics:
+            return trial
+        seconds = {point.step: point.value for point in self._client.get_metric_history(run.info.run_id, "seconds")}
+        scores = self._course(run.info.run_id)
+        best = max(scores, key=lambda epoch: scores[epoch], default=None)
+        return replace(trial, epochs=max(seconds, default=0), seconds=sum(seconds.values()), best_epoch=best)
+
+    def with_courses(self, results: Results, runs: Iterable[Run]) -> Results:
+        """Results with the running scores of the trials whose course is drawn."""
+        run_ids = {int(run.data.tags["lt.trial"]): run.info.run_id for run in runs}
+        numbers = [trial.number for trial in results.shown]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            courses = dict(zip(numbers, pool.map(lambda number: self._course(run_ids[number]), numbers), strict=True))
+        return replace(results, trials=tuple(replace(t, scores=courses.get(t.number, {})) for t in results.trials))
+
+    def text(self, run_id: str, name: str) -> str | None:
+        """The text of an artifact; None where there is none."""
+        if name not in [file.path for file in self._client.list_artifacts(run_id)]:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+
+    def _course(self, run_id: str) -> dict[int, float]:
+        """The running score by epoch."""
+        points = sorted(self._client.get_metric_history(run_id, "score"), key=lambda point: point.step)
+        return {point.step: point.value for point in points}
+
+    def _studies(self, condition: str, most: int) -> list[Run]:
+        """Studies' own runs, the newest first."""
+        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        return list(self._client.search_runs(experiments, f"tags.`lt.kind` = 'study'{condition}", max_results=most))
+
+
+def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
+    """A run as reports read it, its epochs as its end summed them up."""
+    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    best_epoch = metrics.get("best_epoch")
+    return Trial(
+        number=int(tags["lt.trial"]),
+        kind=_kind(tags["lt.kind"]),
+        role="" if tags["lt.role"] == "none" else tags["lt.role"],
+        settings=_settings(study.space.domains, params),
+        seed=int(tags["lt.seed"]),
+        config_id=tags["lt.config_id"],
+        recipe_id=tags["lt.recipe_id"],
+        length=int(params["epochs"]),
+        epochs=int(metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0)),
+        stop_reason=stop_reason,
+        score=metrics.get("score"),
+        best_epoch=None if best_epoch is None else int(best_epoch),
+        reused=tags["lt.stop_reason"] == "reused",
+        values={name: value for name, value in metrics.items() if name.startswith(("val_", "test_"))},
+        seconds=metrics.get("device_seconds", 0.0),
+        numerics=tags["lt.numerics"],
+        error=tags.get("lt.error", ""),
+    )
+
+
+def _kind(text: str) -> Kind:
+    return "confirm" if text == "confirm" else "trial"
+
+
+def _stop_reason(run: Run, runs: Mapping[str, Run]) -> str:
+    """Why a run ended; of a reused one, why that one ended whose epochs it has. Of other studies, whole ones are."""
+    reason = run.data.tags["lt.stop_reason"]
+    if reason != "reused":
+        return reason
+    twin = runs.get(run.data.tags.get("lt.reused_from", ""))
+    return _stop_reason(twin, runs) if twin else "finished"
+
+
+def _settings(domains: Mapping[str, Domain], params: Mapping[str, str]) -> dict[str, Setting]:
+    """The settings that params spell out."""
+    found = {symbol: _setting(domain, params.get(symbol, "none")) for symbol, domain in domains.items()}
+    return {symbol: setting for symbol, setting in found.items() if setting is not None}
+
+
+def _setting(domain: Domain, text: str) -> Setting | None:
+    """A domain's value as it was; None where a param says that the run has none."""
+    if isinstance(domain, Choice):
+        return text if text in domain.labels else None
+    if text == "none":
+        return None
+    return int(text) if isinstance(domain, Int) else float(text)
