@@ -122,7 +122,7 @@ def test_what_the_record_lacks_is_said_on_stderr_with_the_command_that_delivers_
     _, document, err = shown(capsys, outcome(FINISHED, warning="no answer"), home, as_json=True)
     assert document["state"] == "finished"
     said = " ".join(err.split())
-    assert "no answer" in said and "lt-tune search demo --name mine --resume" in said
+    assert "no answer" in said and "`lt-tune sync mine` delivers it" in said
 
 
 # --- the command that goes on -----------------------------------------------------------------------

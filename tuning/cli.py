@@ -185,6 +185,22 @@ def list_(home: HomeOption = None, tracking_uri: UriOption = None, as_json: Json
 
 
 @app.command()
+def sync(
+    what: Annotated[str | None, typer.Argument(metavar="[STUDY|FILE]", help="[all logs of this home]")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Deliver to MLflow what could not be delivered, or was trained elsewhere: FILE is an events.jsonl."""
+    _quiet()
+    from tuning import show
+    from tuning.home import Home
+    from tuning.sync import sync as deliver
+
+    return show.synced(deliver(Home.at(home, tracking_uri), what), as_json)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Of the server.")] = 5000,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,

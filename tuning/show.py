@@ -3,19 +3,21 @@
 import json
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from search_spaces import SPACES
+from tuning import commands
 from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.report import leaderboard
 from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
+from tuning.sync import Synced
 from tuning.uris import without_secrets
 
 TOP = 10
@@ -24,8 +26,8 @@ TOP = 10
 def study(outcome: Outcome, home: Home, as_json: bool) -> int:
     """The leaderboard, the confirmed table and its sentences, and what to type next."""
     if outcome.warning:
-        again = _resume_command(outcome.name, outcome.study.space.name, home)
-        _say(f"warning: the record is not complete: {outcome.warning}; this delivers what it lacks: {again}")
+        again = commands.sync(outcome.name, home)
+        _say(f"warning: the record lacks some of it: {outcome.warning}; `{again}` delivers it")
     if as_json:
         _print_json(_study_document(outcome, home))
     else:
@@ -48,7 +50,7 @@ def run(trial: TrialRecord, home: Home, as_json: bool) -> int:
     else:
         for key, value in document.items():
             print(f"{key}: {value}")
-        print(f"in MLflow: {_ui_command(home)}")
+        print(f"in MLflow: {commands.ui(home)}")
     return 0 if trial.stop_reason == "finished" else 1
 
 
@@ -61,6 +63,19 @@ def exported(files: list[Path], as_json: bool) -> int:
             print(path)
         print(f"again: lt-tune train {shlex.quote(str(files[0]))}")
     return 0
+
+
+def synced(logs: Iterable[Synced], as_json: bool) -> int:
+    """What became of each log, as soon as it is delivered."""
+    found = []
+    for log in logs:
+        found.append({"log": str(log.log), "runs": log.runs, "lacks": log.lacks})
+        runs = f"{log.runs} run{'' if log.runs == 1 else 's'} delivered" if log.runs else "nothing was lacking"
+        if not as_json:
+            print(f"{commands.short(log.log)}: {f'not delivered: {log.lacks}' if log.lacks else runs}", flush=True)
+    if as_json:
+        _print_json(found)
+    return 1 if any(log["lacks"] for log in found) else 0
 
 
 def studies(home: Home, as_json: bool) -> int:
@@ -79,7 +94,7 @@ def studies(home: Home, as_json: bool) -> int:
 def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
     """A study's name, state and the command that goes on; one that cannot be read does not hide the others."""
     try:
-        command = _resume_command(folder.name, stored(folder).space.name, home)
+        command = commands.resume(folder.name, stored(folder).space.name, home)
         return {"study": folder.name, "state": state(folder), "command": command}
     except (ValueError, TypeError, KeyError) as error:
         return {"study": folder.name, "state": f"cannot be read: {type(error).__name__}", "command": ""}
@@ -97,11 +112,11 @@ def _print_study(outcome: Outcome, home: Home) -> None:
         for sentence in sentences(groups):
             console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
-        print(f"go on: {_resume_command(outcome.name, outcome.study.space.name, home)}")
+        print(f"go on: {commands.resume(outcome.name, outcome.study.space.name, home)}")
     if outcome.export:
-        print(f"best config: {_short(outcome.export)}")
-        print(f"train it again: lt-tune train {shlex.quote(_short(outcome.export))}")
-    print(f"compare in MLflow: {_ui_command(home)}")
+        print(f"best config: {commands.short(outcome.export)}")
+        print(f"train it again: lt-tune train {shlex.quote(commands.short(outcome.export))}")
+    print(f"compare in MLflow: {commands.ui(home)}")
 
 
 def _leaderboard(outcome: Outcome, console: Console) -> Table:
@@ -124,7 +139,7 @@ def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
         "verdicts": sentences(groups),
         "export": str(outcome.export) if outcome.export else None,
         "tracking_uri": without_secrets(home.tracking_uri),
-        "go_on": _resume_command(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
+        "go_on": commands.resume(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
     }
 
 
@@ -140,30 +155,8 @@ def _trial_document(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _resume_command(name: str, space: str, home: Home) -> str:
-    if space not in SPACES:  # it came from a file, which may have changed since
-        space = shlex.quote(_short(StudyFolder(home.path, name).study_file))
-    return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
-
-
-def _ui_command(home: Home) -> str:
-    return f"lt-tune ui{_home_option(home)}"
-
-
-def _home_option(home: Home) -> str:
-    """The options that find this home and its record again."""
-    elsewhere = "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(_short(home.path))}"
-    own_record = Home.at(home.path, None).tracking_uri == home.tracking_uri
-    return elsewhere + ("" if own_record else f" --tracking-uri {shlex.quote(without_secrets(home.tracking_uri))}")
-
-
-def _short(path: Path) -> str:
-    """Relative to the working directory where it lies below it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
 def _say(text: str) -> None:
-    Console(stderr=True).print(text, style="yellow", markup=False, highlight=False)
+    Console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(document: object) -> None:

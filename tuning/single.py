@@ -16,6 +16,7 @@ from lt_core.sources import download as fetch
 from lt_core.train import EpochResult, Run
 from lt_core.value import InputError, override, unknown
 from search_spaces import CONFIGS
+from tuning import commands
 from tuning.arguments import scale_factor
 from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
@@ -77,7 +78,10 @@ def train(
             raise
         recorder.close(CLOSE_SECONDS)
     if recorder.failure:
-        console.print(f"warning: the record lacks this run: {recorder.failure}", style="yellow", markup=False)
+        said = (
+            f"warning: the record lacks some of this run: {recorder.failure}; `{commands.sync(None, home)}` delivers it"
+        )
+        console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
     return training.trial
 
 

@@ -1,6 +1,7 @@
 """The tracking server or database: whether it answers, its client, its experiments."""
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -85,5 +86,7 @@ def is_refusal(error: Exception, uri: str) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what an error says, without secrets."""
-    return without_secrets(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__))
+    """What an error says, in one line without secrets; of an exchange that failed, the system's own words."""
+    by_system = re.search(r"HTTPS?ConnectionPool.*\[Errno -?\d+\] ([A-Z][\w ]+)", str(error))
+    lines = (line for line in str(error).splitlines() if line.strip())
+    return by_system[1] if by_system else without_secrets(next(lines, type(error).__name__))

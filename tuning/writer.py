@@ -55,6 +55,7 @@ class Writer:
         self._ids: dict[str, str] = {}  # by trial number, of all runs
         self._refused: dict[str, str] = {}  # by trial number, why the record does not take it
         self._failed = False
+        self.written = 0  # runs that were not whole
 
     @property
     def lacks(self) -> str:
@@ -126,6 +127,7 @@ class Writer:
             return
         name = event.role if event.kind == "run" else f"{event.kind} {number} {event.role}".strip()
         run = self._open(number, name, event.time, {**event.tags, "lt.kind": event.kind, "lt.trial": number})
+        self.written += 1
         self._go_on(STUDY)
         self._go_on(number)
         run.params = {key: str(value) for key, value in event.params.items()}

@@ -1,0 +1,38 @@
+"""What to type next: commands that find the same home and record again. No secret stands in them."""
+
+import shlex
+from pathlib import Path
+
+from search_spaces import SPACES
+from tuning.events import StudyFolder
+from tuning.home import Home
+from tuning.uris import without_secrets
+
+
+def resume(name: str, space: str, home: Home) -> str:
+    """What goes on with a study."""
+    if space not in SPACES:  # it came from a file, which may have changed since
+        space = shlex.quote(short(StudyFolder(home.path, name).study_file))
+    return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
+
+
+def ui(home: Home) -> str:
+    """What opens the record."""
+    return f"lt-tune ui{_home_option(home)}"
+
+
+def sync(study: str | None, home: Home) -> str:
+    """What delivers a study, or all of a home, that the record lacks."""
+    return f"lt-tune sync{f' {study}' if study else ''}{_home_option(home)}"
+
+
+def _home_option(home: Home) -> str:
+    """The options that find this home and its record again."""
+    elsewhere = "" if home.path == Path("lt-runs").absolute() else f" --home {shlex.quote(short(home.path))}"
+    own_record = Home.at(home.path, None).tracking_uri == home.tracking_uri
+    return elsewhere + ("" if own_record else f" --tracking-uri {shlex.quote(without_secrets(home.tracking_uri))}")
+
+
+def short(path: Path) -> str:
+    """Relative to the working directory where it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
