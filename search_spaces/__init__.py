@@ -16,12 +16,27 @@ from search_spaces import (
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.curves import Curves
 from search_spaces.demo import DEMO, DIGITS_IB
+from search_spaces.domains import Arm, Branch, Choice, Float, Int
+from search_spaces.methods import DEMO_METHODS, METHODS
 from search_spaces.presets import cifar100_cdb, cifar_cb, cifar_lt, cifar_mwnet, mnist_4_9, mnist_lt
-from search_spaces.space import Choice, Float, Int, Space
+from search_spaces.space import Space
 from search_spaces.study import Rungs, Study
 from search_spaces.table import Edition, Table
 
-SPACES: dict[str, Space] = {space.name: space for space in (DEMO, ib2021.CIFAR10)}
+SPACES: dict[str, Space] = {
+    space.name: space
+    for space in (
+        DEMO,
+        DEMO_METHODS,
+        ib2021.CIFAR10,
+        ib2021.CIFAR100,
+        cdb2020.MNIST,
+        cdb2020.CIFAR100,
+        cb2019.CIFAR10,
+        baselines.LDAM_DRW,
+        METHODS,
+    )
+}
 
 _CIFAR10 = cifar_lt("cifar10", imbalance=100)
 _MNIST_4_9 = mnist_4_9(majority_ratio=0.98)
@@ -81,6 +96,8 @@ __all__ = [
     "CONFIGS",
     "SPACES",
     "TABLES",
+    "Arm",
+    "Branch",
     "Choice",
     "Curves",
     "Edition",

@@ -17,6 +17,9 @@ from lt_core.optim import Cosine
 from lt_core.phases import Restart
 from lt_core.posthoc import PostHocLogitAdjustment, TauNormalization
 from lt_core.weights import EffectiveNumber, InverseFrequency, NoWeights, Weights
+from search_spaces.domains import Float, Int
+from search_spaces.presets import cifar_lt
+from search_spaces.space import Space
 
 
 def plain(base: TrainConfig) -> TrainConfig:
@@ -125,3 +128,16 @@ def _reweighted(base: TrainConfig, phase: Phase, meta_per_class: int) -> TrainCo
 def _cosine(base: TrainConfig) -> TrainConfig:
     """The base with a cosine head, unless it states which."""
     return override(base, {"model.head": base.model.head or "cosine"})
+
+
+LDAM_DRW = Space(
+    name="ldam-drw",
+    about="LDAM-DRW on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: DRW's epoch, beta, margin, scale",
+    base=ldam_drw(cifar_lt("cifar10", imbalance=100)),
+    domains={
+        "drw_epoch": Int(path="phases.1.start", low=100, high=180),
+        "beta": Float(path="phases.1.weights.beta", low=0.9, high=0.99999, log_complement=True),
+        "ldam_m": Float(path="phases.0.loss.max_m", low=0.1, high=1, also=("phases.1.loss.max_m",)),
+        "ldam_s": Float(path="phases.0.loss.s", low=5, high=60, log=True, also=("phases.1.loss.s",)),
+    },
+)

@@ -9,7 +9,9 @@ from lt_core import TrainConfig
 from lt_core.losses import CrossEntropy, SigmoidCrossEntropy, SigmoidFocal
 from lt_core.weights import EffectiveNumber, NoWeights
 from search_spaces.baselines import sigmoid_loss, with_loss
+from search_spaces.domains import Arm, Branch, Float
 from search_spaces.presets import cifar_cb, large_scale_cb
+from search_spaces.space import Space
 
 CBLoss = CrossEntropy | SigmoidCrossEntropy | SigmoidFocal
 
@@ -59,3 +61,25 @@ CIFAR100_CB = class_balanced(cifar_cb("cifar100", imbalance=100), SigmoidFocal(g
 INATURALIST2017_CB = class_balanced(large_scale_cb("inaturalist2017"), SigmoidFocal(gamma=0.5), beta=0.999)
 INATURALIST2018_CB = class_balanced(large_scale_cb("inaturalist2018"), SigmoidFocal(gamma=0.5), beta=0.999)
 IMAGENET_CB = class_balanced(large_scale_cb("imagenet"), SigmoidFocal(gamma=0.5), beta=0.999)
+
+CIFAR10 = Space(
+    name="cb2019-cifar10",
+    about="Class-Balanced on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: loss, beta, gamma (table 2, figure 5)",
+    base=CIFAR10_CB,
+    domains={
+        "loss": Branch(
+            labels={
+                "focal": Arm(domains={"gamma": Float(path="phases.0.loss.gamma", low=0.5, high=2)}),
+                "sigmoid": Arm(patch={"phases.0.loss": {"kind": "sigmoid_cross_entropy"}}),
+                "softmax": Arm(
+                    patch={
+                        "phases.0.loss": {"kind": "cross_entropy"},
+                        "model.bias_init": "default",
+                        "optimizer.decay": "all",
+                    }
+                ),
+            }
+        ),
+        "beta": Float(path="phases.0.weights.beta", low=0.9, high=0.99999, log_complement=True),
+    },
+)

@@ -3,9 +3,10 @@
 The learning rate drops by 0.1 at T1, not by the IB code's 0.01, which would leave 16 epochs nothing to learn with.
 """
 
+from search_spaces.domains import Float, Int
 from search_spaces.ib2021 import influence_balanced
 from search_spaces.presets import digits_lt
-from search_spaces.space import Float, Int, Space
+from search_spaces.space import Space
 
 DIGITS_IB = influence_balanced(digits_lt(imbalance=20), T1=8, lr_scale=0.1)
 

@@ -10,8 +10,9 @@ from lt_core import Focal, InfluenceBalanced, InverseFrequency, Phase, TrainConf
 from lt_core.losses import CrossEntropy
 from lt_core.weights import EffectiveNumber
 from search_spaces.baselines import with_loss
+from search_spaces.domains import Float, Int
 from search_spaces.presets import cifar_lt, inaturalist2018_ib, tiny_imagenet_lt
-from search_spaces.space import Float, Int, Space
+from search_spaces.space import Space
 
 
 def influence_balanced(
@@ -78,13 +79,27 @@ CIFAR100_IB = influence_balanced(cifar_lt("cifar100", imbalance=100), T1=100)
 TINY_IMAGENET_IB = influence_balanced(tiny_imagenet_lt(imbalance=100), T1=50)
 INATURALIST2018_IB = influence_balanced(inaturalist2018_ib(), T1=50, lr_scale=1.0)
 
-CIFAR10 = Space(
-    name="ib2021-cifar10",
-    about="IB on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: T1, epsilon, alpha (tables 2 and 4, figure 3)",
-    base=CIFAR10_IB,
-    domains={
-        "T1": Int(path="phases.1.start", low=0, high=160),
-        "epsilon": Float(path="phases.1.loss.epsilon", low=1e-8, high=1e-1, log=True),
-        "alpha": Float(path="phases.1.loss.alpha", low=10, high=1e5, log=True),
-    },
+
+def _space(name: str, about: str, base: TrainConfig) -> Space:
+    return Space(
+        name=name,
+        about=about,
+        base=base,
+        domains={
+            "T1": Int(path="phases.1.start", low=0, high=160),
+            "epsilon": Float(path="phases.1.loss.epsilon", low=1e-8, high=1e-1, log=True),
+            "alpha": Float(path="phases.1.loss.alpha", low=10, high=1e5, log=True),
+        },
+    )
+
+
+CIFAR10 = _space(
+    "ib2021-cifar10",
+    "IB on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: T1, epsilon, alpha (tables 2 and 4, figure 3)",
+    CIFAR10_IB,
+)
+CIFAR100 = _space(
+    "ib2021-cifar100",
+    "IB on CIFAR-100, imbalance 100, ResNet-32, 200 epochs: T1, epsilon, alpha (table 4)",
+    CIFAR100_IB,
 )

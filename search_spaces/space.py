@@ -1,135 +1,36 @@
-"""What a study may vary: domains with a symbol, each of which maps a value to a patch of a base config.
+"""A space: what a study may vary, as domains over a base config, which is the paper's setting."""
 
-Bounds are inclusive and checked where they are declared. Not here: Ray's or Optuna's distributions.
-"""
-
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice, product
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from lt_core.config import TrainConfig, is_epochs, scaled, scaled_epochs
-from lt_core.value import InputError, Value, override, short, unknown, value_at
+from lt_core.config import TrainConfig, scaled
+from lt_core.value import InputError, Value, override, unknown
+from search_spaces.domains import (
+    AnyDomain,
+    Branch,
+    Choice,
+    Domain,
+    Domains,
+    Float,
+    Int,
+    Patch,
+    Setting,
+    Symbol,
+    active,
+    everywhere,
+    overlap,
+    paths_of,
+    ranged_domains,
+    scaled_domains,
+)
 
-MOST_CORNERS = 1024
+MOST_CORNERS = 256
 
-Setting = float | int | str
-"""A value of a domain: a number, or the label of a `Choice`."""
-
-Patch = dict[str, Any]
-"""Dotted path -> new value or subtree."""
-
-
-class Float(Value):
-    """A real number in [low, high], drawn uniformly, or log-uniformly with `log`."""
-
-    kind: Literal["float"] = "float"
-    path: str
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _bounds(self) -> "Float":
-        _check_bounds(self.low, self.high, 0.0 if self.log else -math.inf, self.log)
-        return self
-
-    def patch(self, setting: Setting) -> Patch:
-        """The change of the base config that a value means; InputError outside the domain."""
-        if not _is_number(setting) or not self.low <= setting <= self.high:
-            raise InputError(f"{setting!r} is not a number in [{self.low:g}, {self.high:g}]")
-        return {self.path: float(setting)}
-
-    def setting_of(self, base: TrainConfig) -> Setting:
-        """The base config's own value."""
-        return _number(base, self.path)
-
-    def ends(self) -> list[Setting]:
-        """The extreme values."""
-        return [self.low, self.high]
-
-    def ranged(self, low: float, high: float) -> "Float":
-        """The same between other bounds."""
-        return Float.parse({**self.plain(), "low": low, "high": high})
-
-
-class Int(Value):
-    """A whole number in [low, high], drawn uniformly, or log-uniformly with `log`."""
-
-    kind: Literal["int"] = "int"
-    path: str
-    low: int
-    high: int
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _bounds(self) -> "Int":
-        _check_bounds(self.low, self.high, 0 if self.log else -math.inf, self.log)
-        return self
-
-    def patch(self, setting: Setting) -> Patch:
-        """The change of the base config that a value means; InputError outside the domain."""
-        if not _is_number(setting) or not self.low <= setting <= self.high or int(setting) != setting:
-            raise InputError(f"{setting!r} is not a whole number in [{self.low}, {self.high}]")
-        return {self.path: int(setting)}
-
-    def setting_of(self, base: TrainConfig) -> Setting:
-        """The base config's own value."""
-        return _number(base, self.path)
-
-    def ends(self) -> list[Setting]:
-        """The extreme values."""
-        return [self.low, self.high]
-
-    def ranged(self, low: float, high: float) -> "Int":
-        """The same between other bounds."""
-        if not (float(low).is_integer() and float(high).is_integer()):
-            raise InputError(f"[{low:g}, {high:g}] must have whole numbers as its ends")
-        return Int.parse({**self.plain(), "low": int(low), "high": int(high)})
-
-
-class Choice(Value):
-    """One of several labels, each a patch of the base config, so that a label may switch a whole branch.
-
-    Exactly one label must leave the base config as it is: the paper's setting.
-    """
-
-    kind: Literal["choice"] = "choice"
-    labels: Annotated[dict[str, Patch], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _labels_differ(self) -> "Choice":
-        short = [label[:10] for label in self.labels]
-        if len(set(short)) < len(short):
-            raise ValueError(f"labels must differ in their first 10 characters, but are {list(self.labels)}")
-        return self
-
-    def patch(self, setting: Setting) -> Patch:
-        """The change of the base config that a label means; InputError for an unknown one."""
-        if not isinstance(setting, str) or setting not in self.labels:
-            raise unknown("label", str(setting), self.labels)
-        return self.labels[setting]
-
-    def setting_of(self, base: TrainConfig) -> Setting:
-        """The label that leaves the base config as it is."""
-        same = [label for label, patch in self.labels.items() if override(base, patch) == base]
-        if len(same) != 1:
-            raise InputError(f"exactly one label must be the base config's own, but these are: {same or 'none'}")
-        return same[0]
-
-    def ends(self) -> list[Setting]:
-        """All labels."""
-        return list(self.labels)
-
-    def ranged(self, low: float, high: float) -> "Choice":
-        """A choice has no range: InputError."""
-        raise InputError(f"it is a choice of {', '.join(self.labels)} and has no range")
-
-
-Domain = Annotated[Float | Int | Choice, Field(discriminator="kind")]
-Symbol = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]  # typed as T1=80 on the command line, a param's name in MLflow
+Point = Mapping[str, Setting]
+"""A setting of each symbol that is active under the point's own labels."""
 
 
 class Space(Value):
@@ -142,113 +43,198 @@ class Space(Value):
 
     @model_validator(mode="after")
     def _domains_fit(self) -> "Space":
-        self._check_overlap()
-        for symbol, domain in self.domains.items():
-            try:
-                _check_base(domain, self.base)
-                for end in domain.ends():
-                    override(self.base, domain.patch(end))
-            except InputError as error:
-                raise ValueError(f"{symbol}: {error}") from None
+        _check_symbols(self.domains)
+        _check_overlap(self.domains)
+        self._check_domains(self.domains, self.base)
         self._check_corners()
         return self
 
-    def _check_corners(self) -> None:
-        """Domains that fit one by one may not fit together: try all combinations of their ends."""
-        ends = [[(symbol, end) for end in domain.ends()] for symbol, domain in self.domains.items()]
-        for corner in islice(product(*ends), MOST_CORNERS):
+    def _check_domains(self, domains: Domains, base: TrainConfig) -> None:
+        """Each domain holds its base config's own value, and fits it at both ends; in every arm."""
+        for symbol, domain in domains.items():
             try:
-                override(self.base, self._patch(dict(corner)))
+                _check_base(domain, base)
+                ends = {end: override(base, domain.patch(end)) for end in domain.ends()}
             except InputError as error:
-                point = ", ".join(f"{symbol}={end}" for symbol, end in corner)
-                raise ValueError(f"the domains do not fit together: at {point}, {error}") from None
+                raise ValueError(f"{symbol}: {error}") from None
+            for label, arm in domain.labels.items() if isinstance(domain, Branch) else ():
+                self._check_domains(arm.domains, ends[label])
 
-    def _check_overlap(self) -> None:
-        owners: dict[str, str] = {}
-        for symbol, domain in self.domains.items():
-            for path in _paths(domain):
-                rival = next((owners[p] for p in owners if _overlap(p, path) and owners[p] != symbol), None)
-                if rival:
-                    raise ValueError(f"{rival} and {symbol} both set `{path}`")
-                owners[path] = symbol
+    def _check_corners(self) -> None:
+        """Domains that fit one by one may not fit together: try combinations of their ends under all labels."""
+        arms = list(_combinations(self.domains))
+        most = max(1, MOST_CORNERS // len(arms))
+        for labels in arms:
+            for corner in islice(_corners(self.domains, labels), most):
+                try:
+                    self.config(corner)
+                except InputError as error:
+                    point = ", ".join(f"{symbol}={end}" for symbol, end in corner.items())
+                    raise ValueError(f"the domains do not fit together: at {point}, {error}") from None
+
+    @property
+    def symbols(self) -> list[str]:
+        """All symbols, those that exist only under some label included."""
+        return list(dict.fromkeys(symbol for symbol, _ in everywhere(self.domains)))
 
     @property
     def paper(self) -> dict[str, Setting]:
         """The paper's setting: the base config's own values."""
-        return {symbol: domain.setting_of(self.base) for symbol, domain in self.domains.items()}
+        return _completed({}, self.domains, self.base)
 
-    def config(self, settings: Mapping[str, Setting]) -> TrainConfig:
+    @property
+    def size(self) -> int | None:
+        """The number of its points; None where a real number makes it infinite."""
+        sizes = [_size(self.domains, labels) for labels in _combinations(self.domains)]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def config(self, settings: Point) -> TrainConfig:
         """The config of a point; InputError for an unknown symbol or a value outside its domain."""
-        return override(self.base, self._patch(settings))
+        self._check_active(settings)
+        return _applied(self.base, self.domains, settings)
 
-    def point(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
-        """A point with the paper's values where none is given, checked."""
-        full = {**self.paper, **settings}
+    def point(self, settings: Point) -> dict[str, Setting]:
+        """A point with the paper's values (under another label, that arm's) where none is given, checked."""
+        full = _completed(settings, self.domains, self.base)
+        self._check_active({**full, **settings})
         self.config(full)
         return full
+
+    def extremes(self) -> Iterator[TrainConfig]:
+        """Under each combination of labels: the config of its own values, and those with one domain at an end."""
+        for labels in _combinations(self.domains):
+            own = _completed(labels, self.domains, self.base)
+            yield self.config(own)
+            for symbol, domain in active(self.domains, labels).items():
+                yield from (self.config({**own, symbol: end}) for end in domain.ends() if symbol not in labels)
+
+    def grid(self, levels: int) -> list[dict[str, Setting]]:
+        """All combinations of labels and of so many values per number."""
+        return list(_grid(self.domains, levels))
 
     def overridden(self, changes: Mapping[str, object]) -> "Space":
         """The space over a changed base; InputError where a searched path would be set."""
         for path in changes:
-            for symbol, domain in self.domains.items():
-                if any(_overlap(path, own) for own in _paths(domain)):
+            for symbol, domain in everywhere(self.domains):
+                if any(overlap(path, own) for own in paths_of(domain)):
                     raise InputError(
                         f"`{path}` is searched as {symbol}: use --fix {symbol}=VALUE to fix it, "
                         f"or --range {symbol}=LOW..HIGH to bound it"
                     )
         return self._with(override(self.base, changes), self.domains)
 
-    def fixed(self, settings: Mapping[str, Setting]) -> "Space":
-        """The space with some symbols fixed in its base."""
-        base = override(self.base, self._patch(settings))
-        domains = {symbol: d for symbol, d in self.domains.items() if symbol not in settings}
+    def fixed(self, settings: Point) -> "Space":
+        """The space with some symbols fixed in its base; under a fixed label, the label's own domains remain."""
+        self._check_active(settings)
+        base = _applied(self.base, self.domains, settings)
+        domains = {s: domain for s, domain in active(self.domains, settings).items() if s not in settings}
         if not domains:
-            raise InputError("nothing is left to search once all of " + ", ".join(self.domains) + " are fixed")
+            raise InputError("nothing is left to search once all of " + ", ".join(settings) + " are fixed")
         return self._with(base, domains)
 
     def ranged(self, ranges: Mapping[str, tuple[float, float]]) -> "Space":
         """The space with other bounds; the base's value must stay inside them, or be moved with `fixed` first."""
-        domains = dict(self.domains)
+        domains: Domains = self.domains
         for symbol, (low, high) in ranges.items():
+            if symbol not in self.symbols:
+                raise InputError(f"{symbol}: {unknown('symbol', symbol, dict.fromkeys(self.symbols))}")
             try:
-                domains[symbol] = self._domain(symbol).ranged(low, high)
+                domains = ranged_domains(domains, symbol, low, high)
             except ValueError as error:
                 raise InputError(f"{symbol}: {error}") from None
         return self._with(self.base, domains)
 
     def scaled(self, factor: float) -> "Space":
         """The space with epochs scaled, in the base and in the domains; one that shrinks to a point is dropped."""
-        domains = {symbol: _scaled(domain, factor) for symbol, domain in self.domains.items()}
-        left = {symbol: domain for symbol, domain in domains.items() if domain is not None}
+        left = scaled_domains(self.domains, factor)
         if not left:
             raise InputError(f"--scale {factor:g} leaves nothing to search")
         return self._with(scaled(self.base, factor), left)
 
-    def scaled_point(self, point: Mapping[str, Setting], factor: float) -> dict[str, Setting]:
+    def scaled_point(self, point: Point, factor: float) -> dict[str, Setting]:
         """A point of this space as one of the scaled space, without the domains that shrink to a point."""
-        kept = {symbol: s for symbol, s in point.items() if _scaled(self._domain(symbol), factor) is not None}
-        return {symbol: _scaled_setting(self._domain(symbol), s, factor) for symbol, s in kept.items()}
+        known = active(self.domains, point)
+        kept = {symbol: known[symbol] for symbol in point if known[symbol].scaled(factor) is not None}
+        return {symbol: domain.scaled_setting(point[symbol], factor) for symbol, domain in kept.items()}
 
-    def _patch(self, settings: Mapping[str, Setting]) -> Patch:
-        patch: Patch = {}
-        for symbol, setting in settings.items():
-            try:
-                patch |= self._domain(symbol).patch(setting)
-            except InputError as error:
-                raise InputError(f"{symbol}: {error}") from None
-        return patch
+    def _check_active(self, settings: Point) -> None:
+        """InputError for a symbol that is unknown, or that no label of the point brings into being."""
+        known = active(self.domains, settings)
+        for symbol in settings:
+            if symbol in known:
+                continue
+            if symbol in self.symbols:
+                raise InputError(f"{symbol}: it exists only under {' or '.join(_under(self.domains, symbol))}")
+            raise InputError(f"{symbol}: {unknown('symbol', symbol, dict.fromkeys(self.symbols))}")
 
-    def _domain(self, symbol: str) -> Float | Int | Choice:
-        if symbol not in self.domains:
-            raise unknown("symbol", symbol, self.domains)
-        return self.domains[symbol]
-
-    def _with(self, base: TrainConfig, domains: Mapping[str, Float | Int | Choice]) -> "Space":
+    def _with(self, base: TrainConfig, domains: Domains) -> "Space":
         plain = {symbol: domain.plain() for symbol, domain in domains.items()}
         return Space.parse({**self.plain(), "base": base.plain(), "domains": plain})
 
 
-def _check_base(domain: Float | Int | Choice, base: TrainConfig) -> None:
+def _applied(base: TrainConfig, domains: Domains, settings: Point) -> TrainConfig:
+    """The base with a point's patches: those of the outer domains at once, then those inside the chosen arms."""
+    patch: Patch = {}
+    inner: dict[str, AnyDomain] = {}
+    for symbol, domain in domains.items():
+        if symbol not in settings:
+            continue
+        try:
+            patch |= domain.patch(settings[symbol])
+        except InputError as error:
+            raise InputError(f"{symbol}: {error}") from None
+        inner |= domain.arm(settings[symbol]).domains if isinstance(domain, Branch) else {}
+    changed = override(base, patch)
+    return _applied(changed, inner, settings) if inner else changed
+
+
+def _completed(settings: Point, domains: Domains, base: TrainConfig) -> dict[str, Setting]:
+    """A point with the base's own values where none is given; inside an arm, those of the base with its patch."""
+    point: dict[str, Setting] = {}
+    for symbol, domain in domains.items():
+        point[symbol] = settings[symbol] if symbol in settings else domain.setting_of(base)
+        if isinstance(domain, Branch):
+            arm = domain.arm(point[symbol])
+            point |= _completed(settings, arm.domains, override(base, arm.patch))
+    return point
+
+
+def _combinations(domains: Domains) -> Iterator[dict[str, Setting]]:
+    """All combinations of labels of the branches, as points of the branches only."""
+    branches = {symbol: domain for symbol, domain in domains.items() if isinstance(domain, Branch)}
+    for labels in product(*(branch.labels for branch in branches.values())):
+        inner: dict[str, AnyDomain] = {}
+        for branch, label in zip(branches.values(), labels, strict=True):
+            inner |= branch.labels[label].domains
+        chosen: dict[str, Setting] = dict(zip(branches, labels, strict=True))
+        yield from ({**chosen, **deeper} for deeper in _combinations(inner)) if inner else (chosen,)
+
+
+def _corners(domains: Domains, labels: Point) -> Iterator[dict[str, Setting]]:
+    """The combinations of ends of the domains that are active under some labels."""
+    open_ = {symbol: d.ends() for symbol, d in active(domains, labels).items() if symbol not in labels}
+    for ends in product(*open_.values()):
+        yield {**labels, **dict(zip(open_, ends, strict=True))}
+
+
+def _grid(domains: Domains, levels: int) -> Iterator[dict[str, Setting]]:
+    for settings in product(*(domain.grid(levels) for domain in domains.values())):
+        point = dict(zip(domains, settings, strict=True))
+        inner = {s: d for s, d in active(domains, point).items() if s not in domains}
+        yield from ({**point, **deeper} for deeper in _grid(inner, levels)) if inner else (point,)
+
+
+def _size(domains: Domains, labels: Point) -> int | None:
+    total = 1
+    for symbol, domain in active(domains, labels).items():
+        if isinstance(domain, Float):
+            return None
+        if symbol not in labels:
+            total *= domain.high - domain.low + 1 if isinstance(domain, Int) else len(domain.ends())
+    return total
+
+
+def _check_base(domain: AnyDomain, base: TrainConfig) -> None:
     own = domain.setting_of(base)
     try:
         domain.patch(own)
@@ -256,50 +242,53 @@ def _check_base(domain: Float | Int | Choice, base: TrainConfig) -> None:
         raise InputError(f"the base config's own value must lie in the domain, but {error}") from None
 
 
-def _check_bounds(low: float, high: float, above: float, log: bool) -> None:
-    if not low < high:
-        raise ValueError(f"low must be below high, but they are {low:g} and {high:g}")
-    if log and low <= above:
-        raise ValueError(f"low must be above 0 on a log scale, but is {low:g}")
+def _check_overlap(domains: Domains) -> None:
+    """Two domains that may be active together must not set the same path; an arm's may refine its own patch."""
+    owners: dict[str, str] = {}
+    for symbol, domain in domains.items():
+        for path in paths_of(domain):
+            rival = next((owners[p] for p in owners if overlap(p, path) and owners[p] != symbol), None)
+            if rival:
+                raise ValueError(f"{rival} and {symbol} both set `{path}`")
+            owners[path] = symbol
+        for arm in domain.labels.values() if isinstance(domain, Branch) else ():
+            _check_overlap(arm.domains)
 
 
-def _is_number(found: object) -> TypeGuard[float]:
-    return isinstance(found, int | float) and not isinstance(found, bool)
+def _check_symbols(domains: Domains) -> None:
+    """A symbol that stands in several arms must mean one param: equal but for its path. Nor may it stand in itself."""
+    seen: dict[str, AnyDomain] = {}
+    for symbol, domain in everywhere(domains):
+        if symbol in seen and not _alike(seen[symbol], domain):
+            raise ValueError(f"{symbol} must have the same kind and bounds under every label that has it")
+        seen[symbol] = domain
+    for labels in _combinations(domains):
+        names = [symbol for symbol, _ in _standing(domains, labels)]
+        doubled = next((symbol for symbol in names if names.count(symbol) > 1), None)
+        if doubled:
+            raise ValueError(f"{doubled} stands twice under {', '.join(f'{s}={label}' for s, label in labels.items())}")
 
 
-def _number(base: TrainConfig, path: str) -> float | int:
-    found = value_at(base, path)
-    if not _is_number(found):
-        raise InputError(f"`{path}` is {short(found)}, not a number: search it with a choice")
+def _standing(domains: Domains, labels: Point) -> Iterator[tuple[str, AnyDomain]]:
+    for symbol, domain in domains.items():
+        yield symbol, domain
+        if isinstance(domain, Branch):
+            yield from _standing(domain.arm(labels[symbol]).domains, labels)
+
+
+def _alike(a: AnyDomain, b: AnyDomain) -> bool:
+    if isinstance(a, Choice | Branch) or isinstance(b, Choice | Branch):
+        return a == b
+    own = {"path", "also"}
+    return {k: v for k, v in a.plain().items() if k not in own} == {k: v for k, v in b.plain().items() if k not in own}
+
+
+def _under(domains: Domains, symbol: str) -> list[str]:
+    """The labels, as SYMBOL=LABEL, under which a symbol exists."""
+    found: list[str] = []
+    for name, domain in domains.items():
+        for label, arm in domain.labels.items() if isinstance(domain, Branch) else ():
+            if symbol in arm.domains:
+                found.append(f"{name}={label}")
+            found += _under(arm.domains, symbol)
     return found
-
-
-def _paths(domain: Float | Int | Choice) -> set[str]:
-    return {path for patch in domain.labels.values() for path in patch} if isinstance(domain, Choice) else {domain.path}
-
-
-def _overlap(a: str, b: str) -> bool:
-    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
-
-
-def _scaled(domain: Float | Int | Choice, factor: float) -> Float | Int | Choice | None:
-    if isinstance(domain, Choice):
-        return Choice(labels={label: _scaled_node("", patch, factor) for label, patch in domain.labels.items()})
-    if not isinstance(domain, Int) or not is_epochs(domain.path):
-        return domain
-    low, high = scaled_epochs(domain.low, factor), scaled_epochs(domain.high, factor)
-    return domain.model_copy(update={"low": low, "high": high}) if low < high else None
-
-
-def _scaled_setting(domain: Float | Int | Choice, setting: Setting, factor: float) -> Setting:
-    whole = isinstance(domain, Int) and is_epochs(domain.path)
-    return scaled_epochs(int(setting), factor) if whole else setting
-
-
-def _scaled_node(path: str, node: Any, factor: float) -> Any:
-    """A patch's new value or subtree, its epochs scaled at any depth."""
-    if isinstance(node, dict):
-        return {key: _scaled_node(f"{path}.{key}".lstrip("."), child, factor) for key, child in node.items()}
-    if isinstance(node, list):
-        return [_scaled_node(f"{path}.{i}", child, factor) for i, child in enumerate(node)]
-    return scaled_epochs(node, factor) if is_epochs(path) else node

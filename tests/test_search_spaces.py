@@ -109,11 +109,15 @@ def test_a_space_and_its_study_load_back_from_yaml(space):
 def test_the_paper_s_setting_is_trial_0(space):
     assert Study(space=space).points == [space.paper]
     assert space.config(space.paper) == space.base
+
+
+IB_SPACES = [SPACES[name] for name in ("demo", "ib2021-cifar10", "ib2021-cifar100")]
+each_ib_space = pytest.mark.parametrize("space", IB_SPACES, ids=lambda s: s.name)
+
+
+@each_ib_space
+def test_every_corner_of_an_ib_space_can_be_trained(space):
     assert space.base == CONFIGS[space.name]
-
-
-@each_space
-def test_every_corner_of_a_space_can_be_trained(space):
     corners = product(*(domain.ends() for domain in space.domains.values()))
     configs = [space.config(dict(zip(space.domains, corner, strict=True))) for corner in corners]
     assert len({config.id for config in configs}) == len(configs)
@@ -136,15 +140,38 @@ def test_a_space_can_be_shortened(space, epochs):
     short = space.scaled(factor)
     assert short.base.epochs == epochs and short.base == scaled(space.base, factor)
     Study(space=short)
-    assert set(short.domains) >= {"epsilon", "alpha"}
+    gone = set(space.symbols) - set(short.symbols)
+    assert gone <= {"T1", "drw_epoch"}
 
 
 @each_space
+def test_every_extreme_of_a_space_is_a_config_of_its_own(space):
+    ids = [config.id for config in space.extremes()]
+    assert len(ids) > 2 * len(space.symbols) and space.base.id in ids
+
+
+@each_ib_space
 def test_ib_s_symbols_are_searched_on_the_scales_of_the_paper(space):
     assert list(space.domains) == ["T1", "epsilon", "alpha"]
     epsilon, alpha = (space.domains[symbol].plain() for symbol in ("epsilon", "alpha"))
     assert (epsilon["low"], epsilon["high"], epsilon["log"]) == (1e-8, 1e-1, True)
     assert (alpha["low"], alpha["high"], alpha["log"]) == (10.0, 1e5, True)
+
+
+@pytest.mark.parametrize("name", ["methods", "demo-methods"])
+def test_the_methods_stand_under_the_names_that_their_configs_give_them(name):
+    space = SPACES[name]
+    for label in space.domains["method"].ends():
+        assert space.config(space.point({"method": label})).method == label
+
+
+@pytest.mark.parametrize("name", ["cdb2020-mnist", "cdb2020-cifar100"])
+def test_tau_is_searched_where_it_is_fixed_only(name):
+    space = SPACES[name]
+    for rule in space.domains["tau_rule"].ends():
+        point = space.point({"tau_rule": rule})
+        assert ("tau" in point) == (rule == "fixed")
+        assert space.config(point).phases[0].weights.plain()["tau"]["kind"] == rule
 
 
 def test_the_demo_s_data_is_embedded_and_long_tailed():

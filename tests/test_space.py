@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lt_core import InputError, InverseFrequency, Phase, Value
+from lt_core import Focal, InputError, InverseFrequency, Phase, Value
 from lt_core.config import scaled_epochs
-from search_spaces import Choice, Float, Int, Space
+from search_spaces import SPACES, Arm, Branch, Choice, Float, Int, Space
 from search_spaces.demo import DIGITS_IB
 
 examples = settings(max_examples=60, deadline=None, derandomize=True)
@@ -352,3 +352,132 @@ def test_a_range_around_the_paper_s_setting_stays_valid_and_takes_its_points(sea
 
 def test_a_domain_is_a_value():
     assert isinstance(T1, Value) and {T1: 1}[T1.model_copy()] == 1
+
+
+# --- branches ---------------------------------------------------------------------------------------
+
+FOCAL = {"phases.1.loss": {"kind": "focal"}}
+GAMMA = Float(path="phases.1.loss.gamma", low=0, high=5)
+LOSS = Branch(
+    labels={
+        "IB": Arm(domains={"alpha": SPACES["demo"].domains["alpha"]}),
+        "focal": Arm(patch=FOCAL, domains={"gamma": GAMMA}),
+    }
+)
+BRANCHED = Space(name="mine", base=DIGITS_IB, domains={"loss": LOSS, "T1": T1})
+
+
+def test_a_branch_s_domains_exist_under_their_label_only():
+    assert BRANCHED.symbols == ["loss", "alpha", "gamma", "T1"]
+    assert BRANCHED.paper == {"loss": "IB", "alpha": 1000.0, "T1": 8}
+    assert BRANCHED.point({"loss": "focal", "T1": 3}) == {"loss": "focal", "gamma": 1.0, "T1": 3}
+    config = BRANCHED.config({"loss": "focal", "gamma": 2.5, "T1": 3})
+    assert config.phases[1].loss == Focal(gamma=2.5) and config.phases[1].start == 3
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        ({"gamma": 1.0}, "gamma: it exists only under loss=focal"),
+        ({"loss": "focal", "alpha": 50.0}, "alpha: it exists only under loss=IB"),
+        ({"loss": "fcal"}, "there is no label `fcal` (did you mean `focal`?)"),
+        ({"loss": "focal", "gama": 1.0}, "there is no symbol `gama` (did you mean `gamma`?)"),
+        ({"loss": "focal", "gamma": 6.0}, "gamma: 6.0 is not a number in [0, 5]"),
+    ],
+)
+def test_a_point_that_its_labels_do_not_allow_is_refused(point, said):
+    assert said in sentence(BRANCHED.point, point)
+
+
+def test_a_fixed_label_leaves_its_own_domains():
+    fixed = BRANCHED.fixed({"loss": "focal"})
+    assert fixed.symbols == ["T1", "gamma"] and fixed.base.phases[1].loss.symbol == "Focal"
+    assert BRANCHED.fixed({"loss": "focal", "gamma": 2.0}).symbols == ["T1"]
+    assert "gamma: it exists only under loss=focal" in sentence(BRANCHED.fixed, {"gamma": 2.0})
+
+
+def test_a_range_reaches_into_branches():
+    bounded = BRANCHED.ranged({"gamma": (0.5, 2.0)})
+    assert bounded.point({"loss": "focal", "gamma": 2.0})
+    assert "gamma: 3.0" in sentence(bounded.point, {"loss": "focal", "gamma": 3.0})
+
+
+def test_a_branch_is_scaled_with_its_arms():
+    late = Branch(
+        labels={
+            "IB": Arm(),
+            "late": Arm(patch={"phases.1.start": 12}, domains={"T": Int(path="phases.1.start", low=9, high=14)}),
+        }
+    )
+    half = Space(name="mine", base=DIGITS_IB, domains={"when": late}).scaled(0.5)
+    assert half.point({"when": "late"}) == {"when": "late", "T": 6}
+    assert half.domains["when"].labels["late"].domains["T"].ends() == [5, 7]
+
+
+def test_what_a_branch_sets_cannot_be_set_beside_it():
+    assert "`phases.1.loss.gamma` is searched as loss" in sentence(BRANCHED.overridden, {"phases.1.loss.gamma": 1.0})
+    with pytest.raises(ValueError, match="loss and a both set"):
+        space(loss=LOSS, a=SPACES["demo"].domains["alpha"])
+    with pytest.raises(ValueError, match="alpha stands twice under loss=IB"):
+        space(loss=LOSS, alpha=SPACES["demo"].domains["alpha"])
+
+
+def test_a_symbol_means_one_thing_under_all_labels():
+    other = Arm(patch=FOCAL, domains={"alpha": Float(path="phases.1.loss.gamma", low=0, high=5)})
+    with pytest.raises(ValueError, match="alpha must have the same kind and bounds under every label"):
+        space(loss=Branch(labels={**LOSS.labels, "focal": other}))
+
+
+def test_an_arm_s_domain_must_fit_the_arm():
+    with pytest.raises(ValueError, match=r"gamma: there is no path `phases.1.loss.gama`"):
+        space(
+            loss=Branch(
+                labels={
+                    "IB": Arm(),
+                    "focal": Arm(patch=FOCAL, domains={"gamma": Float(path="phases.1.loss.gama", low=0, high=1)}),
+                }
+            )
+        )
+
+
+def test_branches_may_stand_in_branches():
+    methods = SPACES["demo-methods"]
+    point = methods.point({"method": "CDB-CE", "tau_rule": "fixed", "tau": 2.0})
+    assert methods.config(point).phases[0].weights.plain()["tau"] == {"kind": "fixed", "value": 2.0}
+    assert methods.fixed({"method": "CDB-CE", "tau_rule": "fixed", "tau": 2.0}).symbols == ["lr", "weight_decay"]
+
+
+# --- what a domain may say besides ------------------------------------------------------------------
+
+
+def test_a_domain_may_set_several_paths():
+    both = Float(path="phases.0.lr_scale", low=0.1, high=2, also=("phases.1.lr_scale",))
+    base = DIGITS_IB.replaced(phases=tuple(phase.replaced(lr_scale=1.0) for phase in DIGITS_IB.phases))
+    config = Space(name="mine", base=base, domains={"scale": both}).config({"scale": 0.5})
+    assert [phase.lr_scale for phase in config.phases] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("fields", [{"log": True}, {"high": 1.0}])
+def test_a_complement_is_of_something_below_1(fields):
+    with pytest.raises(ValueError, match="log_complement needs high below 1 and log false"):
+        Float(**{"path": "x", "low": 0.9, "high": 0.999, "log_complement": True, **fields})
+
+
+def test_a_space_has_a_size_unless_a_real_number_is_searched():
+    assert SPACE.size is None and space(T1=T1, weights=WEIGHTS).size == 22
+    plain = Branch(labels={"IB": Arm(), "focal": Arm(patch=FOCAL, domains={"weights": WEIGHTS})})
+    assert space(T1=T1, loss=plain).size == 11 * 3
+
+
+def test_a_grid_has_every_combination():
+    grid = BRANCHED.grid(3)
+    assert len(grid) == 3 * 3 + 3 * 3
+    assert {point["T1"] for point in grid} == {0, 5, 10}
+    assert [p["alpha"] for p in grid if p.get("T1") == 0 and "alpha" in p] == pytest.approx([10, 1000, 1e5])
+    for point in grid:
+        assert BRANCHED.point(point) == point
+
+
+def test_a_grid_of_beta_has_one_more_nine_each():
+    beta = Float(path="x", low=0.9, high=0.9999, log_complement=True)
+    assert beta.grid(4) == pytest.approx([0.9, 0.99, 0.999, 0.9999])

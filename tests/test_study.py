@@ -69,7 +69,7 @@ def test_points_that_the_number_of_trials_would_drop_are_refused():
         {"concurrent": 0},
         {"cpus": 0.0},
         {"gpus": -0.5},
-        {"sampler": "grid"},
+        {"sampler": "pbt"},
         {"rungs": {"epochs": [0]}},
         {"rungs": {"epochs": [12], "since": "phase"}},
         {"rungs": {"epochs": [12], "reduction_factor": 1}},
@@ -167,7 +167,7 @@ def test_a_scaled_study_has_scaled_rungs_and_first_points():
         {},
         optional={
             "trials": st.integers(4, 10**6),
-            "sampler": st.sampled_from(["tpe", "random"]),
+            "sampler": st.sampled_from(["tpe", "gp", "qmc", "random", "cmaes", "grid"]),
             "seed": st.integers(0, 2**31 - 1),
             "confirm": st.integers(0, 99),
             "concurrent": st.none() | st.integers(1, 99),

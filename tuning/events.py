@@ -105,12 +105,14 @@ _EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in (Started, Asked,
 
 @dataclass
 class TrialRecord:
-    """What the log says of one trial; `arrivals` are its epochs' places among all events."""
+    """What the log says of one trial. Places among all events: `asked_at`, `told_at`, and `arrivals` of its epochs."""
 
     asked: Asked
+    asked_at: int = 0
     epochs: list[EpochDone] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
     told: Told | None = None
+    told_at: int = 0
 
     @cached_property
     def config(self) -> TrainConfig:
@@ -155,12 +157,13 @@ class History:
             case Started():
                 self.started = event
             case Asked():
-                self.trials[event.trial] = TrialRecord(event)
+                self.trials[event.trial] = TrialRecord(event, self.events)
             case EpochDone():
                 self.trials[event.trial].epochs.append(event)
                 self.trials[event.trial].arrivals.append(self.events)
             case Told():
                 self.trials[event.trial].told = event
+                self.trials[event.trial].told_at = self.events
             case Ended():
                 self.ended = event
 
