@@ -211,6 +211,11 @@ class Study(Value):
         return len(self.points) if self.sampler == "grid" else TRIALS
 
     @property
+    def confirming(self) -> int:
+        """How many trainings confirm, at most: the top configs, the paper's setting, plain CE, the exact subset."""
+        return (self.confirm_top + 2 + self.confirm_full) * self.confirm
+
+    @property
     def points(self) -> list[dict[str, Setting]]:
         """The points tried without asking the sampler: the paper's setting is always trial 0, a grid's come last."""
         grid = self.space.grid(self.levels) if self.sampler == "grid" else []

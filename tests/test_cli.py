@@ -199,7 +199,7 @@ def test_json_is_one_document(tmp_path, capsys, monkeypatch):
     folder.path.mkdir(parents=True)
     folder.write_study(STUDY.dump())
     assert json.loads(printed(capsys, monkeypatch, "show", "--json"))["spaces"].keys() == SPACES.keys()
-    assert json.loads(printed(capsys, monkeypatch, "show", "demo", "--json"))["trials"] == STUDY.trials
+    assert json.loads(printed(capsys, monkeypatch, "show", "demo", "--json"))["trials"] == STUDY.wanted
     (found,) = json.loads(printed(capsys, monkeypatch, "list", "--json"))
     assert found["study"] == "night" and found["command"] == "lt-tune search demo --name night --resume"
 

@@ -15,10 +15,13 @@ from test_events import epoch
 
 from lt_core import InputError, fit
 from search_spaces import SPACES, Study
+from tuning.driver import Driver, Session
 from tuning.events import EventLog
 from tuning.identity import Identity
+from tuning.library import Library
 from tuning.rungs import stops
-from tuning.search import Driver, SearchStage, Session, _cause
+from tuning.search import _cause
+from tuning.stages import SearchStage
 
 CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
 TRIALS = 5
@@ -114,7 +117,9 @@ def test_a_study_that_is_killed_and_then_interrupted_goes_on_to_the_same_numbers
 
 @pytest.fixture
 def session(tmp_path):
-    return Session(EventLog(tmp_path / "events.jsonl", lambda event: None), str(tmp_path / "store"), tmp_path)
+    return Session(
+        EventLog(tmp_path / "events.jsonl", lambda event: None), str(tmp_path / "store"), tmp_path, Library(tmp_path)
+    )
 
 
 def driver(session, trials=2):

@@ -29,6 +29,7 @@ def assignment(folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial:
         "root": str(folder),
         "device": "cpu",
         "test": test,
+        "patience": 300.0,
     }
 
 

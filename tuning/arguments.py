@@ -1,5 +1,6 @@
 """What is typed on the command line -> values; InputError repeats what was typed and says what is expected."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,3 +56,34 @@ def rungs(text: str | None) -> dict[str, Any] | None:
     if not all(part.strip().isdecimal() for part in epochs.split(",")) or since + colon not in ("", "phase:"):
         raise InputError(f"--rungs `{text}` must be none, epochs such as 20,40, or phase:20,40")
     return {"epochs": [int(part) for part in epochs.split(",")], "since": "switch" if colon else "start"}
+
+
+_BUDGETS = {"m": ("wall_hours", 1 / 60), "h": ("wall_hours", 1.0), "dh": ("device_hours", 1.0), "ep": ("epochs", 1.0)}
+
+
+def budget(texts: Iterable[str] | None) -> dict[str, float] | None:
+    """`90m`, `2h` (wall time), `10dh` (device hours), `3000ep` (epochs) as the fields of a study's budget."""
+    found: dict[str, float] = {}
+    for text in texts or ():
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(m|h|dh|ep)", text)
+        if not match or (match[2] == "ep" and "." in match[1]):
+            raise InputError(f"--budget `{text}` must be wall time (90m, 2h), device hours (10dh) or epochs (3000ep)")
+        field, factor = _BUDGETS[match[2]]
+        found[field] = int(match[1]) if field == "epochs" else float(match[1]) * factor
+    return found or None
+
+
+def constraints(texts: Iterable[str] | None) -> list[dict[str, Any]] | None:
+    """`val_acc_head>=0.7` texts as the constraints of a study."""
+    found: list[dict[str, Any]] = []
+    for text in texts or ():
+        match = re.fullmatch(r"\s*(\w+)\s*(>=|<=)\s*([-+.\deE]+)\s*", text)
+        if not match:
+            raise InputError(f"--constraint `{text}` must have the form METRIC>=VALUE or METRIC<=VALUE")
+        found.append({"metric": match[1], "at_least" if match[2] == ">=" else "at_most": read_yaml(match[3])})
+    return found or None
+
+
+def names(text: str | None) -> list[str] | None:
+    """`score,val_acc_tail` as names."""
+    return [name.strip() for name in text.split(",")] if text is not None else None

@@ -94,8 +94,8 @@ def _space(name: str) -> dict[str, Any]:
     study = Study(space=SPACES[name])
     return {
         "about": study.space.about,
-        "trials": study.trials,
-        "confirming runs": 3 * study.confirm,
+        "trials": study.wanted,
+        "confirming runs": study.confirming,
         "epochs of a trial": study.space.base.epochs,
         "last possible phase switch": last_switch(study.space),
         "rungs": list(study.effective_rungs.epochs),

@@ -57,11 +57,20 @@ def search(
     space: Annotated[str, typer.Argument(help="A shipped space, or a YAML file of a space or a study.")],
     name: Annotated[str | None, typer.Option(metavar="STUDY", help="The study's name. [SPACE-N]")] = None,
     trials: Annotated[int | None, typer.Option(help="How many trials.")] = None,
+    per_branch: Annotated[int | None, typer.Option(help="Instead: trials for each label, a sampler each.")] = None,
+    budget: Annotated[Texts, typer.Option(metavar="2h|9dh|99ep", help="End at this cost, if that is first.")] = None,
     concurrent: Annotated[int | None, typer.Option(help="Trials at a time. [as many as fit]")] = None,
-    sampler: Annotated[str | None, typer.Option(help="tpe or random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Ask for so many, wait for all: the same at any number.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="tpe, gp, cmaes, qmc, random or grid.")] = None,
+    levels: Annotated[int | None, typer.Option(help="Values per number of a grid.")] = None,
+    objectives: Annotated[str | None, typer.Option(metavar="score,val_acc_tail", help="The first is primary.")] = None,
+    constraint: Annotated[Texts, typer.Option(metavar="val_acc_head>=0.7", help="What the best must keep to.")] = None,
     rungs: Annotated[str | None, typer.Option(help="none; 20,40; or phase:20,40 since a trial's switch.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the sampler.")] = None,
-    confirm: Annotated[int | None, typer.Option(help="Fresh seeds for the best config and its rivals.")] = None,
+    confirm: Annotated[int | None, typer.Option(help="Fresh seeds for the best configs and their rivals.")] = None,
+    confirm_top: Annotated[int | None, typer.Option(help="How many of the best configs.")] = None,
+    confirm_full: Annotated[bool, typer.Option("--confirm-full", help="And the best without val images.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Fresh seeds draw other images, too.")] = False,
     cpus: Annotated[float | None, typer.Option(help="Per trial.")] = None,
     gpus: Annotated[float | None, typer.Option(help="Per trial, 0.25 for four on one. [1 if there is any]")] = None,
     tries: Annotated[Texts, typer.Option("--try", metavar="T1=80,alpha=500", help="A point to try first.")] = None,
@@ -70,6 +79,9 @@ def search(
     overrides: SetOption = None,
     scale: ScaleOption = None,
     epochs: EpochsOption = None,
+    warm_start: Annotated[str | None, typer.Option(metavar="STUDY", help="Learn from a study of this home.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost; train nothing.")] = False,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Time two epochs for the plan.")] = False,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
     store: Annotated[str | None, typer.Option(help="Checkpoints: a folder or URI that all nodes reach.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study.")] = False,
@@ -85,18 +97,31 @@ def search(
 
     fields = {
         "trials": trials,
+        "per_branch": per_branch,
+        "budget": arguments.budget(budget),
         "concurrent": concurrent,
+        "batch": batch,
         "sampler": sampler,
+        "levels": levels,
+        "objectives": arguments.names(objectives),
+        "constraints": arguments.constraints(constraint),
         "rungs": arguments.rungs(rungs),
         "seed": seed,
         "confirm": confirm,
+        "confirm_top": confirm_top,
+        "confirm_full": confirm_full or None,
+        "resample": resample or None,
         "cpus": cpus,
         "gpus": gpus,
         "first": arguments.points(tries),
     }
     fixed, bounds = arguments.assignments("--fix", fix), arguments.ranges(ranges)
-    changes = studies.Changes(scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields)
+    changes = studies.Changes(
+        scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields, warm_start
+    )
     place = Home.at(home, tracking_uri)
+    if plan:
+        return show.plan(studies.plan(place, space, changes, name, resume, calibrate), as_json)
     outcome = studies.search(place, space, changes, name, resume, address, store, download)
     return show.study(outcome, place, as_json)
 

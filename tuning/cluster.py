@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import ray
+import torch
 from ray._private.grpc_utils import init_grpc_channel
 from ray._private.utils import read_ray_address
 from ray.exceptions import GetTimeoutError
@@ -82,9 +83,16 @@ def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> s
 
 def slots(study: Study) -> int:
     """How many trials run at a time: as asked, or as many as the cluster holds now."""
-    total = ray.cluster_resources()
+    total = _resources()
     fits = min(int(total.get(name, 0) / amount) for name, amount in _needs(study).items() if amount)
     return study.concurrent or max(1, fits)
+
+
+def _resources() -> Mapping[str, float]:
+    """What the cluster holds now; before Ray is connected, what this machine does."""
+    if ray.is_initialized():
+        return ray.cluster_resources()
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
 
 
 def _needs(study: Study) -> dict[str, float]:
@@ -93,7 +101,12 @@ def _needs(study: Study) -> dict[str, float]:
 
 def gpus_per_trial(study: Study) -> float:
     """GPUs per trial: as asked, or one if the cluster has any."""
-    return study.gpus if study.gpus is not None else float(ray.cluster_resources().get("GPU", 0) >= 1)
+    return study.gpus if study.gpus is not None else float(_resources().get("GPU", 0) >= 1)
+
+
+def device_share(study: Study) -> float:
+    """The part of a GPU, or else of a CPU core, that a trial has."""
+    return min(1.0, gpus_per_trial(study) or study.cpus)
 
 
 def check_store(store: str) -> None:

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal
 from lt_core.config import TrainConfig
 from lt_core.value import InputError
 
-StopReason = Literal["finished", "early_stopped", "diverged", "failed", "interrupted"]
+StopReason = Literal["finished", "early_stopped", "diverged", "failed", "interrupted", "budget"]
 Kind = Literal["trial", "confirm", "run"]
 
 
@@ -43,6 +43,13 @@ class Started:
     experiment: str = "lt-tune"
     artifacts: dict[str, str] = field(default_factory=dict)
     study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A driver goes on with the study: the time since the event before is not its own."""
+
     time: int = field(default_factory=now)
 
 
@@ -73,13 +80,14 @@ class EpochDone:
 @dataclass(frozen=True)
 class Told:
     """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
-    config asks for them; `reused_from` is the trial with an equal config whose epochs and stop reason were copied."""
+    config asks for them; `reused_from` is the trial of an equal config whose epochs and stop reason were copied, its
+    number in this log, or STUDY_ID/NUMBER of another one."""
 
     trial: int
     stop_reason: StopReason
     test: dict[str, float] = field(default_factory=dict)
     error: str = ""
-    reused_from: int | None = None
+    reused_from: int | str | None = None
     test_series: list[float] = field(default_factory=list)
     time: int = field(default_factory=now)
 
@@ -99,8 +107,8 @@ class Ended:
     time: int = field(default_factory=now)
 
 
-Event = Started | Asked | EpochDone | Told | Ended
-_EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in (Started, Asked, EpochDone, Told, Ended)}
+Event = Started | Continued | Asked | EpochDone | Told | Ended
+_EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in (Started, Continued, Asked, EpochDone, Told, Ended)}
 
 
 @dataclass
@@ -142,30 +150,53 @@ class TrialRecord:
 
 @dataclass
 class History:
-    """All trials of a study by number, and whether it ended: the log's events, folded."""
+    """All trials of a study by number, and whether it ended: the log's events, folded.
+
+    running_ms: how long a driver has worked on it. longest_epoch: in seconds, 0 before the first.
+    """
 
     started: Started | None = None
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     ended: Ended | None = None
     events: int = 0
+    running_ms: int = 0
+    longest_epoch: float = 0.0
+    _last_ms: int | None = None
+    _by_config: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take one more event in."""
         self.events += 1
         self.ended = None
+        self._count_time(event)
         match event:
             case Started():
                 self.started = event
             case Asked():
                 self.trials[event.trial] = TrialRecord(event, self.events)
+                self._by_config.setdefault((event.kind, event.tags.get("lt.config_id", "")), []).append(event.trial)
             case EpochDone():
                 self.trials[event.trial].epochs.append(event)
                 self.trials[event.trial].arrivals.append(self.events)
+                self.longest_epoch = max(self.longest_epoch, event.result["seconds"])
             case Told():
                 self.trials[event.trial].told = event
                 self.trials[event.trial].told_at = self.events
             case Ended():
                 self.ended = event
+            case Continued():
+                pass
+
+    def twin(self, trial: TrialRecord) -> TrialRecord | None:
+        """An earlier trial of the same kind and config that did not fail."""
+        equal = self._by_config[trial.asked.kind, trial.asked.tags.get("lt.config_id", "")]
+        earlier = (self.trials[number] for number in equal if number < trial.asked.trial)
+        return next((other for other in earlier if other.stop_reason not in ("failed", "budget")), None)
+
+    def _count_time(self, event: Event) -> None:
+        if self._last_ms is not None and not isinstance(event, Continued):
+            self.running_ms += max(0, event.time - self._last_ms)
+        self._last_ms = event.time
 
     def of_kind(self, kind: Kind) -> list[TrialRecord]:
         """The trials of a kind, by number."""
@@ -219,6 +250,14 @@ def read_event(line: bytes) -> Event:
     return _EVENTS[fields.pop("event")](**fields)
 
 
+def fold(path: Path) -> History:
+    """What a log says."""
+    history = History()
+    for event in read_events(path):
+        history.apply(event)
+    return history
+
+
 def _cut_torn_line(path: Path) -> None:
     if path.exists():
         whole = path.read_bytes().rpartition(b"\n")
@@ -259,10 +298,7 @@ class StudyFolder:
 
     def history(self) -> History:
         """What its log says."""
-        history = History()
-        for event in read_events(self.events_file):
-            history.apply(event)
-        return history
+        return fold(self.events_file)
 
     def lock(self) -> None:
         """Take the study for as long as this object and its process live; InputError while another one has it."""

@@ -54,12 +54,12 @@ class Progress:
 
     def _running(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for name in ("", "trial", *self._study.space.domains, "epoch", "val acc", "score"):
+        for name in ("", "trial", *self._study.space.symbols, "epoch", "val acc", "score"):
             table.add_column(name, justify="right", style="dim" if not name else "", no_wrap=True)
         leader = best(self._history.of_kind("trial"))
         running = [t for t in list(self._history.trials.values()) if t.told is None]
         for label, trial in ([("best", leader)] if leader else []) + [("", t) for t in running]:
-            settings = [setting(trial.asked.settings.get(s, "-")) for s in self._study.space.domains]
+            settings = [setting(trial.asked.settings.get(s, "-")) for s in self._study.space.symbols]
             name = f"{trial.asked.trial} {trial.asked.role}".strip()
             epoch = f"{trial.last['epoch']}/{trial.config.epochs}"
             accuracy = trial.last.get("val", {}).get("acc")
@@ -71,7 +71,9 @@ class Progress:
         return sum(t.config.epochs if t.told else len(t.epochs) for t in list(self._history.trials.values()))
 
     def _epochs_wanted(self) -> int:
-        return (self._study.trials + 3 * self._study.confirm) * self._study.space.base.epochs
+        return (
+            self._study.wanted + (2 + self._study.confirm_top) * self._study.confirm
+        ) * self._study.space.base.epochs
 
 
 class TimeLeft:

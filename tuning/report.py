@@ -1,13 +1,15 @@
 """A study's results -> its leaderboard."""
 
+from search_spaces.study import Study
 from tuning.events import History, TrialRecord
 from tuning.grid import Grid, setting, settings_text
+from tuning.outcome import feasible
 from tuning.results import Results, Trial, best
 
 
-def best_trial(history: History) -> TrialRecord | None:
-    """The finished trial of the best score, the first of them where several have it."""
-    return best(history.of_kind("trial"))
+def best_trial(study: Study, history: History) -> TrialRecord | None:
+    """The finished trial of the best score within the constraints, the first of them where several have it."""
+    return best(trial for trial in history.of_kind("trial") if feasible(study, trial))
 
 
 def leaderboard(results: Results, top: int | None = None, *, narrow: bool = False) -> Grid:
@@ -15,7 +17,7 @@ def leaderboard(results: Results, top: int | None = None, *, narrow: bool = Fals
     trials = results.ranked
     full = sum(trial.stop_reason == "finished" for trial in trials)
     rows = [_row(trial, rank if rank <= full else None, results, narrow) for rank, trial in enumerate(trials, 1)]
-    settings = ["settings"] if narrow else results.study.space.domains
+    settings = ["settings"] if narrow else results.study.space.symbols
     heads = ["#", "trial", *settings, "score", "epoch", "trained", "state"]
     shown = rows if top is None else rows[:top]
     more = "" if len(shown) == len(rows) else f" (first {len(shown)} of {len(rows)} trials)"
@@ -23,7 +25,7 @@ def leaderboard(results: Results, top: int | None = None, *, narrow: bool = Fals
 
 
 def _row(trial: Trial, rank: int | None, results: Results, narrow: bool) -> list[str]:
-    symbols = [setting(trial.settings.get(symbol, "none")) for symbol in results.study.space.domains]
+    symbols = [setting(trial.settings.get(symbol, "none")) for symbol in results.study.space.symbols]
     return [
         "-" if rank is None else str(rank),
         f"{trial.number}{' (paper)' if trial.role == 'paper' else ''}",

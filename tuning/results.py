@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from search_spaces.space import Setting
 from search_spaces.study import Study
 from tuning.events import History, Kind, TrialRecord
+from tuning.outcome import feasible
 
 MOST_CURVES = 100  # whose course is drawn, and hence read from the record
 
@@ -22,6 +23,7 @@ class Trial:
     settings: the space's symbols that it has. length: the epochs of a whole training; epochs: those that it has.
     stop_reason: why it ended, a reused one like its twin; `running`, or `interrupted` where its study ended before it.
     values: the last value of each val metric (val_acc, val_acc_tail, ...), and those of its end (test_acc, ...).
+    feasible: within the study's constraints.
     scores: the running score by epoch, from the last phase on; the record gives it of the trials that are drawn only.
     seconds: of all its epochs.
     numerics: what its numbers depend on: device, threads, precision; `none` before its first epoch.
@@ -40,6 +42,7 @@ class Trial:
     score: float | None
     best_epoch: int | None
     reused: bool = False
+    feasible: bool = True
     values: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -49,6 +52,8 @@ class Trial:
     @property
     def state(self) -> str:
         """Why it ended, in words."""
+        if self.stop_reason == "finished" and not self.feasible:
+            return "outside constraints"
         return "reused" if self.reused else self.stop_reason.replace("_", " ")
 
 
@@ -68,8 +73,9 @@ class Results:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The searched trials: those of full length by score, best first, then the others as they were asked for."""
-        return ranked(self.of_kind("trial"))
+        """The searched trials: those of full length by score, best first, then those outside the constraints, then the
+        others as they were asked for."""
+        return sorted(ranked(self.of_kind("trial")), key=_shelf)
 
     @cached_property
     def shown(self) -> list[Trial]:
@@ -83,10 +89,15 @@ class Results:
         seen = {trial.recipe_id for trial in self.of_kind("trial") if trial.role == "paper"}
         found: list[Trial] = []
         for trial in self.ranked:
-            if trial.stop_reason == "finished" and trial.recipe_id not in seen:
+            if trial.stop_reason == "finished" and trial.feasible and trial.recipe_id not in seen:
                 seen.add(trial.recipe_id)
                 found.append(trial)
         return found
+
+
+def _shelf(trial: Trial) -> int:
+    """Which part of a leaderboard a trial stands in."""
+    return 2 if trial.stop_reason != "finished" else 0 if trial.feasible else 1
 
 
 class Ranked(Protocol):
@@ -132,12 +143,13 @@ def _score(trial: Ranked) -> float:
 def of_history(name: str, study: Study, history: History) -> Results:
     """What an event log says."""
     command = history.started.command if history.started else ""
-    trials = tuple(_trial(history.trials[n], over=history.ended is not None) for n in sorted(history.trials))
+    over = history.ended is not None
+    trials = tuple(_trial(study, history.trials[n], over=over) for n in sorted(history.trials))
     ended = history.ended is not None and history.ended.stop_reason == "finished"
     return Results(name, study, command, trials, ended)
 
 
-def _trial(trial: TrialRecord, *, over: bool) -> Trial:
+def _trial(study: Study, trial: TrialRecord, *, over: bool) -> Trial:
     asked, told, last = trial.asked, trial.told, trial.last
     results = [epoch.result for epoch in trial.epochs]
     val = {f"val_{name}": value for result in results for name, value in result["val"].items()}  # the last counts
@@ -155,6 +167,7 @@ def _trial(trial: TrialRecord, *, over: bool) -> Trial:
         score=last["score"],
         best_epoch=last["best_epoch"],
         reused=told is not None and told.reused_from is not None,
+        feasible=feasible(study, trial),
         values={**val, **(told.test if told else {})},
         scores={result["epoch"]: result["score"] for result in results if result["score"] is not None},
         seconds=sum(result["seconds"] for result in results),

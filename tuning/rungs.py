@@ -4,18 +4,21 @@ from search_spaces.study import Rungs
 from tuning.events import History, TrialRecord
 
 
-def stops(rungs: Rungs, history: History, trial: TrialRecord) -> bool:
+def stops(rungs: Rungs, history: History, trial: TrialRecord, batch: int | None = None) -> bool:
     """Whether a trial's last epoch is a rung at which its score is not among the best 1/reduction_factor so far.
 
     Only trials that reached the same rung before it count, in the order of the log: the answer is the same when the
-    log is read again after a crash. Equal scores go on, and so does the first to arrive.
+    log is read again after a crash. Equal scores go on, and so does the first to arrive. In batches, trials are
+    compared with those of earlier batches only, whose order does not depend on how many run at a time.
     """
     own = rungs.of(trial.config)
     if trial.last["epoch"] not in own:
         return False
     level = own.index(trial.last["epoch"])
-    arrived = trial.arrivals[-1]
-    earlier = [_score_at(rungs, other, level, arrived) for other in history.of_kind("trial")]
+    trials = history.of_kind("trial")
+    if batch:
+        trials = trials[: trials.index(trial) // batch * batch]
+    earlier = [_score_at(rungs, other, level, trial.arrivals[-1]) for other in trials]
     rivals = sorted((score for score in earlier if score is not None), reverse=True)
     if not rivals:
         return False

@@ -14,6 +14,7 @@ from tuning import commands
 from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
+from tuning.plan import Plan
 from tuning.report import leaderboard
 from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
@@ -33,6 +34,15 @@ def study(outcome: Outcome, home: Home, as_json: bool) -> int:
     else:
         _print_study(outcome, home)
     return 130 if outcome.interrupted else 1 if outcome.failed else 0
+
+
+def plan(found: Plan, as_json: bool) -> int:
+    """What a study would cost."""
+    if as_json:
+        _print_json(found.document())
+    else:
+        Console().print(found.grid().rich())
+    return 0
 
 
 def run(trial: TrialRecord, home: Home, as_json: bool) -> int:
@@ -111,6 +121,8 @@ def _print_study(outcome: Outcome, home: Home) -> None:
         console.print(confirmed_grid(groups).rich())
         for sentence in sentences(groups):
             console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    for remark in outcome.remarks:
+        console.print(remark, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
         print(f"go on: {commands.resume(outcome.name, outcome.study.space.name, home)}")
     if outcome.export:
@@ -137,6 +149,7 @@ def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
             {"config": g.role, "settings": dict(g.settings), "score": g.score, "test_acc": g.test} for g in groups
         ],
         "verdicts": sentences(groups),
+        "remarks": outcome.remarks,
         "export": str(outcome.export) if outcome.export else None,
         "tracking_uri": without_secrets(home.tracking_uri),
         "go_on": commands.resume(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,

@@ -1,8 +1,9 @@
 """Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
 
+import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,27 +12,41 @@ from typing import Any
 from rich.console import Console
 
 from lt_core.config import empty_levels
-from lt_core.data import Data, load_parts
 from lt_core.identity import core_id
-from lt_core.sources import download as fetch
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
+from tuning import limits
 from tuning.arguments import scale_factor
-from tuning.cluster import check_address, check_fits, check_store, connected, waiting
+from tuning.cluster import (
+    check_address,
+    check_fits,
+    check_store,
+    connected,
+    device_share,
+    gpus_per_trial,
+    slots,
+    waiting,
+)
 from tuning.confirmation import confirmed, confirmed_grid, sentences
-from tuning.events import Ended, EventLog, History, Started, StudyFolder, folders, is_name
+from tuning.driver import Session
+from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity
+from tuning.library import Library
+from tuning.plan import Plan, calibrated, compared
+from tuning.plan import plan as planned
+from tuning.preparation import known_from, prepare
 from tuning.progress import Progress
 from tuning.recorder import Recorder
 from tuning.report import best_trial, leaderboard
 from tuning.results import Results, best, of_history
-from tuning.search import Session, run_study
+from tuning.search import run_study
 from tuning.tracking import check_answers
 from tuning.uris import without_secrets
 
-MAY_CHANGE = ("trials", "confirm", "concurrent", "cpus", "gpus")  # when a study goes on
+# What may change when a study goes on.
+MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", "concurrent", "cpus", "gpus")
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,13 @@ class Changes:
     fixed: Mapping[str, Any]
     ranges: Mapping[str, tuple[float, float]]
     fields: Mapping[str, Any]
+    warm_start: str | None = None
 
     @property
     def of_identity(self) -> bool:
         """Whether any of it makes another study than the space's own."""
         own = [name for name, value in self.fields.items() if name not in MAY_CHANGE and value is not None]
-        return bool(self.scale or self.epochs or self.overrides or self.fixed or self.ranges or own)
+        return bool(self.scale or self.epochs or self.overrides or self.fixed or self.ranges or self.warm_start or own)
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,11 @@ class Outcome:
         return of_history(self.name, self.study, self.history)
 
     @property
+    def remarks(self) -> list[str]:
+        """Why the search ended, where it has not its trials, and how far off the plan was."""
+        return remarks(self.study, self.history) if not self.interrupted else []
+
+    @property
     def interrupted(self) -> bool:
         """Whether it can go on."""
         return not is_over(self.history)
@@ -75,7 +96,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether it ended without a trial of full length."""
-        return not self.interrupted and best_trial(self.history) is None
+        return not self.interrupted and best_trial(self.study, self.history) is None
 
 
 def search(
@@ -90,14 +111,11 @@ def search(
 ) -> Outcome:
     """Run a study to its end, or on to it. What is wrong with the input is found before anything is written."""
     console = Console(stderr=True)
-    study = build(space, changes)
+    study = _warmed(build(space, changes), home, changes.warm_start)
     folder, study = open_study(home, study, name, resume, changes)
     check_address(address)
     check_answers(home.tracking_uri)
-    for data in _data_of(study.space):
-        if download:
-            fetch(data.name, home.data)
-        load_parts(data, home.data)
+    prepare(study, home, download=download)
     for note in notes(study, space):
         _note(console, note)
     with connected(address):
@@ -112,10 +130,18 @@ def _note(console: Console, note: str) -> None:
     console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _data_of(space: Space) -> list[Data]:
-    """The data that trials of a space may train on, whichever label they have."""
-    ends = [{symbol: end} for symbol, domain in space.domains.items() for end in domain.ends()]
-    return list(dict.fromkeys([space.base.data, *(space.config(end).data for end in ends)]))
+def plan(home: Home, space: str, changes: Changes, name: str | None, resume: bool, calibrate: bool) -> Plan:
+    """What a whole study would cost on this machine. Trains nothing but to calibrate."""
+    study = _warmed(build(space, changes), home, changes.warm_start)
+    _, study = open_study(home, study, name, resume, changes)
+    prepare(study, home, download=False)
+    return _planned(study, home, calibrate=calibrate)
+
+
+def _planned(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
+    device = "cuda" if gpus_per_trial(study) else "cpu"
+    seconds = calibrated(study.space.base, home, device) if calibrate else None
+    return planned(study, home, device_share(study), slots(study), seconds)
 
 
 def build(space: str, changes: Changes) -> Study:
@@ -131,8 +157,15 @@ def build(space: str, changes: Changes) -> Study:
         searched = searched.ranged(changes.ranges)
     if changes.fixed:
         searched = searched.fixed(changes.fixed)
-    given = {name: value for name, value in changes.fields.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.fields.items() if value is not None}
+    if "per_branch" in given and "trials" not in given:
+        given["trials"] = None
     return Study.parse({**study.plain(), "space": searched.plain(), **given})
+
+
+def _warmed(study: Study, home: Home, warm_start: str | None) -> Study:
+    """The study with what an earlier one found, if any is named."""
+    return study if warm_start is None else study.replaced(known=known_from(home, warm_start, study))
 
 
 def _load(space: str) -> Study:
@@ -226,18 +259,16 @@ def state(folder: StudyFolder) -> str:
     history = folder.history()
     done = sum(t.told is not None for t in history.of_kind("trial"))
     how = "finished" if is_over(history) else "unfinished"
-    return f"{how}, {done} of {stored(folder).trials} trials"
+    return f"{how}, {done} of {stored(folder).wanted} trials"
 
 
 def notes(study: Study, space: str) -> list[str]:
     """What a user should know before it starts: what scaling emptied, and that there is no early stopping."""
     found = [f"{level} holds no epoch of {study.space.base.epochs}" for level in empty_levels(study.space.base)]
     if space in SPACES:
-        gone = [s for s in SPACES[space].domains if s not in study.space.domains]
+        gone = [s for s in SPACES[space].symbols if s not in study.space.symbols]
         found += [f"{symbol} is not searched: {study.space.name} has it fixed here" for symbol in gone]
-    if not study.effective_rungs.epochs:
-        found.append("no early stopping: no epoch between the last possible phase switch and the end to compare at")
-    return found
+    return [*found, *study.notes()]
 
 
 def run(home: Home, folder: StudyFolder, study: Study, store: str | None, console: Console) -> Outcome:
@@ -254,7 +285,8 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
     try:
         with Progress(study, session.history, console):
             run_study(study, session, Identity(home.data))
-        session.log.emit(_ended(of_history(folder.name, study, session.history)))
+        results = of_history(folder.name, study, session.history)
+        session.log.emit(_ended(results, remarks(study, session.history)))
     except KeyboardInterrupt:
         session.log.emit(Ended("interrupted"))
     except BaseException:
@@ -262,27 +294,43 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
         recorder.close(INTERRUPT_SECONDS)
         raise
     recorder.close(CLOSE_SECONDS if is_over(session.history) else INTERRUPT_SECONDS)
-    file = None if recorder.failure or not is_over(session.history) else _export(home, folder, session.history)
+    failed = recorder.failure or not is_over(session.history) or best_trial(study, session.history) is None
+    file = None if failed else export(home.tracking_uri, folder.name, 1, folder.path / "export")[0]
     return Outcome(folder.name, study, session.history, file, recorder.failure)
 
 
 def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder: Recorder) -> Session:
     """The state of the log so far, which the record hears again and counts once. A store of '' is the folder's."""
     log = EventLog(folder.events_file, recorder.put)
-    if log.history.started is not None and log.history.started.tags["lt.core_id"] != core_id():
+    started = log.history.started
+    if started is not None and started.tags["lt.core_id"] != core_id():
         raise InputError(f"study {folder.name} was started with another lt_core: use a new --name")
-    if log.history.started is None:
+    if started is None:
         tags = Identity(home.data).tags(study.space.base)
         command = without_secrets(shlex.join(["lt-tune", *sys.argv[1:]]))
-        log.emit(Started(folder.name, command, tags, store, study.space.name, {"study.yaml": study.dump()}))
-    return Session(log, store or str(folder.checkpoints), home.data)
+        files = {"study.yaml": study.dump(), "plan.json": json.dumps(_planned(study, home).document(), indent=2)}
+        log.emit(Started(folder.name, command, tags, store, study.space.name, files))
+    else:
+        log.emit(Continued())
+    library = Library(home.path, folder.events_file)
+    return Session(log, store or str(folder.checkpoints), home.data, library)
 
 
-def _ended(results: Results) -> Ended:
-    """The study's end, with what its page in the record shows."""
+def remarks(study: Study, history: History) -> list[str]:
+    """Why the search ended, where it has not its trials, and how far off the plan was, in words."""
+    files = history.started.artifacts if history.started else {}
+    foreseen = json.loads(files.get("plan.json", "{}"))
+    share = foreseen.get("share", 1.0)
+    why = limits.end(study, history, share) if len(history.of_kind("trial")) < study.wanted else ""
+    said = [f"The search ended: {why}."] if why else []
+    return said + ([sentence] if (sentence := compared(foreseen, limits.spent(history, share))) else [])
+
+
+def _ended(results: Results, said: Sequence[str]) -> Ended:
+    """The study's end, with what its page in the record shows: `said` is beside what the results say."""
     board = leaderboard(results)
     groups = confirmed(results)
-    parts = [results.study.space.about]
+    parts = [results.study.space.about, *said]
     files = {"study.yaml": results.study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
     if groups:
         grid = confirmed_grid(groups)
@@ -292,9 +340,3 @@ def _ended(results: Results) -> Ended:
     winner = best(results.of_kind("trial"))
     metrics = {"score": winner.score} if winner and winner.score is not None else {}
     return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)
-
-
-def _export(home: Home, folder: StudyFolder, history: History) -> Path | None:
-    if best_trial(history) is None:
-        return None
-    return export(home.tracking_uri, folder.name, 1, folder.path / "export")[0]

@@ -1,8 +1,10 @@
 """A Run of the core under Ray: what Ray's worker processes import, hence without Optuna and MLflow."""
 
+import faulthandler
 import io
 import json
 import platform
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ from ray import tune
 from lt_core.config import TrainConfig
 from lt_core.identity import numerics
 from lt_core.train import Run
+from lt_core.value import InputError
 from tuning.store import Store
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
+RETRIES = 2  # of a trial that raises an error; it goes on from its checkpoint
 
 
 class Trainable(tune.Trainable):
     """One epoch a step, checkpointed to the study's store before it is reported.
 
-    An error of the training is reported, not raised: the process lives on for the next trial.
+    An error of the training is reported, after retries, not raised: the process lives on for the next trial. A step
+    that hangs ends the process, so that Ray tries again in another one.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -28,6 +33,7 @@ class Trainable(tune.Trainable):
         self._assignment = config
         self._run: Run | None = None
         self._reported = config["epochs_done"]
+        self._errors = 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial's assignment in the same process."""
@@ -36,14 +42,26 @@ class Trainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train an epoch, or report one that a checkpoint holds and the log does not."""
+        # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
+        faulthandler.dump_traceback_later(self._assignment["patience"], exit=True, file=sys.__stderr__ or sys.stderr)
         try:
-            report = self._epoch()
-        except OSError:
-            raise  # of the machine, not of the trial: Ray tries again, in a new process, perhaps elsewhere
-        except Exception as error:  # whatever it is, it is this trial's alone
-            report = {"stop_reason": "failed", "error": f"{type(error).__name__}: {error}"}
-        done = "stop_reason" in report
-        return {"epoch": self._reported, "report": json.dumps(report), "done": done}
+            report = self._retried()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        return {"epoch": self._reported, "report": json.dumps(report), "done": "stop_reason" in report}
+
+    def _retried(self) -> dict[str, Any]:
+        """An epoch's report, begun again from the checkpoint after an error; in the end, the error's."""
+        while True:
+            try:
+                return self._epoch()
+            except OSError:
+                raise  # of the machine, not of the trial: Ray tries again, in a new process, perhaps elsewhere
+            except Exception as error:  # whatever it is, it is this trial's alone
+                self._errors += 1
+                self._run = None
+                if self._errors > RETRIES or isinstance(error, InputError):
+                    return {"stop_reason": "failed", "error": f"{type(error).__name__}: {error}"}
 
     def _epoch(self) -> dict[str, Any]:
         if self._run is None:

@@ -162,9 +162,19 @@ class Writer:
         run.sum_up(event)
         reused = event.reused_from is not None
         if reused:
-            run.tags["lt.reused_from"] = self._ids.get(str(event.reused_from), "none")
+            run.tags["lt.reused_from"] = self._origin(str(event.reused_from))
         run.terminate("finished" if reused else event.stop_reason, event.time)
         del self._runs[str(event.trial)]
+
+    def _origin(self, trial: str) -> str:
+        """The run id of a trial of this study, or of another (STUDY_ID/NUMBER, as is where the record has none)."""
+        if trial in self._ids:
+            return self._ids[trial]
+        study_id, _, number = trial.partition("/")
+        there = f"tags.`lt.study_id` = '{study_id}' and tags.`lt.trial` = '{number}'"
+        everywhere = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        found = self._client.search_runs(everywhere, there, max_results=1)
+        return found[0].info.run_id if found else trial
 
     def _end_study(self, event: Ended) -> None:
         for number, run in list(self._runs.items()):

@@ -1,0 +1,67 @@
+import json
+from dataclasses import asdict, replace
+
+from test_events import asked, epoch
+
+from lt_core.identity import core_id
+from search_spaces.demo import DIGITS_IB
+from tuning.events import Asked, Started, Told, TrialRecord
+from tuning.library import Library
+
+TAGS = {"lt.config_id": "c", "lt.data_id": "d", "lt.core_id": core_id()}
+
+
+def asked_for(number=0, kind="trial", **tags):
+    return replace(asked(number, kind=kind), config=DIGITS_IB.plain(), tags={**TAGS, **tags})
+
+
+def write(home, name, *events):
+    path = home / "studies" / name / "events.jsonl"
+    path.parent.mkdir(parents=True)
+    every = [Started(name, "c", {}, study_id=f"id-{name}"), *events]
+    path.write_text("".join(json.dumps({"event": type(e).__name__, **asdict(e)}) + "\n" for e in every))
+    return path
+
+
+def wanted(kind="trial", **tags) -> TrialRecord:
+    return TrialRecord(asked_for(7, kind, **tags))
+
+
+def test_a_finished_training_of_another_study_is_found(tmp_path):
+    write(tmp_path, "a", asked_for(3), epoch(3, 1, 0.5), Told(3, "finished"))
+    found = Library(tmp_path).find(wanted())
+    assert found is not None
+    assert (found.origin, len(found.trial.epochs), found.trial.last["score"]) == ("id-a/3", 1, 0.5)
+
+
+def test_what_did_not_finish_or_trained_something_else_is_not(tmp_path):
+    write(tmp_path, "a", asked_for(0), epoch(0, 1, 0.5), Told(0, "early_stopped"))
+    write(tmp_path, "b", asked_for(0, **{"lt.data_id": "other"}), epoch(0, 1, 0.5), Told(0, "finished"))
+    write(tmp_path, "c", asked_for(0, **{"lt.core_id": "older"}), epoch(0, 1, 0.5), Told(0, "finished"))
+    assert Library(tmp_path).find(wanted()) is None
+
+
+def test_the_study_that_asks_is_left_out(tmp_path):
+    own = write(tmp_path, "a", asked_for(0), epoch(0, 1, 0.5), Told(0, "finished"))
+    assert Library(tmp_path, own).find(wanted()) is None
+    assert Library(tmp_path).has(TAGS, "trial")
+
+
+def test_a_confirming_run_needs_test_values(tmp_path):
+    write(tmp_path, "a", asked_for(0), epoch(0, 1, 0.5), Told(0, "finished"))
+    assert Library(tmp_path).find(wanted("confirm")) is None
+    write(tmp_path, "b", asked_for(4, "confirm"), epoch(4, 1, 0.5), Told(4, "finished", {"test_acc": 0.25}))
+    found = Library(tmp_path).find(wanted("confirm"))
+    assert found is not None and found.origin == "id-b/4"
+
+
+def test_the_time_of_an_epoch_is_that_of_like_trainings(tmp_path):
+    def timed(number, config, *seconds):
+        one = Asked(number, "trial", "", {}, config.plain(), {}, TAGS)
+        return [one, *(epoch(number, e, seconds=s) for e, s in enumerate(seconds, 1))]
+
+    other = DIGITS_IB.replaced(batch_size=32)
+    longer = DIGITS_IB.replaced(epochs=20)
+    write(tmp_path, "a", *timed(0, longer, 1.0, 2.0, 3.0), *timed(1, other, 50.0), *timed(2, DIGITS_IB, 0.0))
+    assert Library(tmp_path).seconds(DIGITS_IB) == 2.0
+    assert Library(tmp_path).seconds(DIGITS_IB.replaced(precision="bf16")) is None

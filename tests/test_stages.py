@@ -1,0 +1,136 @@
+import pytest
+from test_events import epoch
+
+from search_spaces import SPACES, Study
+from tuning.events import EpochDone, EventLog, Told
+from tuning.identity import Identity
+from tuning.stages import ConfirmStage, SearchStage, confirmations
+
+
+@pytest.fixture
+def log(tmp_path):
+    return EventLog(tmp_path / "events.jsonl", lambda event: None)
+
+
+def study(**fields):
+    return Study.parse({"space": SPACES["demo"].plain(), **fields})
+
+
+def search(log, made):
+    return SearchStage(made, log.history, Identity(log._path.parent))
+
+
+def train(log, stage, event, score, epochs=16):
+    for number in range(1, epochs + 1):
+        log.emit(EpochDone(event.trial, epoch(event.trial, number, score).result, "n"))
+    log.emit(Told(event.trial, "finished"))
+    stage.told(log.history.trials[event.trial])
+
+
+def searched(log, made, scores):
+    stage = search(log, made)
+    for score in scores:
+        (event,) = stage.propose(len(log.history.trials))
+        log.emit(event)
+        train(log, stage, event, score)
+    return stage
+
+
+def test_a_batch_is_asked_for_at_once_and_waited_for(log):
+    made = study(trials=7, batch=3)
+    stage = search(log, made)
+    first = stage.propose(0)
+    assert [event.trial for event in first] == [0, 1, 2]
+    for event in first:
+        log.emit(event)
+    for event in reversed(first):
+        assert stage.propose(3) == [] and not stage.over
+        train(log, stage, event, 0.5)
+    for wanted in (3, 1):
+        events = stage.propose(len(log.history.trials))
+        assert len(events) == wanted
+        for event in events:
+            log.emit(event)
+        for event in events:
+            train(log, stage, event, 0.5)
+    assert stage.over and stage.propose(7) == []
+
+
+def test_a_batch_suggests_the_same_in_whatever_order_it_ends(tmp_path):
+    def second_batch(name, order):
+        log = EventLog(tmp_path / name, lambda event: None)
+        stage = search(log, study(trials=8, batch=4))
+        first = stage.propose(0)
+        for event in first:
+            log.emit(event)
+        for i in order:
+            train(log, stage, first[i], 0.5 + i / 10)
+        return [event.settings for event in stage.propose(4)]
+
+    assert second_batch("a", [0, 1, 2, 3]) == second_batch("b", [3, 1, 0, 2])
+
+
+def test_a_budget_stops_what_runs(log):
+    stage = search(log, study(budget={"epochs": 3}))
+    (event,) = stage.propose(0)
+    log.emit(event)
+    trial = log.history.trials[0]
+    verdicts = []
+    for number in range(1, 4):
+        log.emit(EpochDone(0, epoch(0, number, 0.5).result, "n"))
+        verdicts.append(stage.verdict(trial))
+    assert verdicts == [None, None, "budget"] and stage.over
+
+
+def roles(found):
+    return [(role, config.seed) for role, _, config in found]
+
+
+def test_the_best_configs_the_paper_s_and_plain_ce_are_confirmed_on_fresh_seeds(log):
+    made = study(trials=5, confirm=2, confirm_top=3)
+    searched(log, made, [0.5, 0.9, 0.7, 0.8, 0.6])
+    found = list(confirmations(made, log.history))
+    assert roles(found) == [(r, s) for s in (1, 2) for r in ("best", "best-2", "best-3", "paper", "CE")]
+    assert [dict(settings) for _, settings, _ in found[:3]] == [log.history.trials[n].asked.settings for n in (1, 3, 2)]
+    assert {config.data.subset_seed for _, _, config in found} == {0}
+
+
+def test_fewer_configs_than_wanted_are_confirmed_once_each(log):
+    made = study(trials=2, confirm=1)
+    searched(log, made, [0.5, 0.4])
+    assert roles(confirmations(made, log.history)) == [("best", 1), ("paper", 1), ("CE", 1)]
+
+
+def test_resampling_draws_other_images_but_not_of_the_exact_subset(log):
+    made = study(trials=1, confirm=2, confirm_full=True, resample=True)
+    searched(log, made, [0.5])
+    found = {(role, config.seed): config for role, _, config in confirmations(made, log.history)}
+    assert [found["paper", k].data.subset_seed for k in (1, 2)] == [1, 2]
+    assert [found["exact", k].data.subset_seed for k in (1, 2)] == [0, 0]
+    assert found["exact", 1].data.val_per_class == 0
+
+
+def test_what_lies_outside_the_constraints_is_not_confirmed(log):
+    made = study(trials=2, confirm=1, constraints=[{"metric": "val_acc_head", "at_most": 0.8}])
+    searched(log, made, [0.5, 0.9])
+    assert roles(confirmations(made, log.history)) == [("paper", 1), ("CE", 1)]
+
+
+def test_a_confirmation_goes_on_where_it_was(log):
+    made = study(trials=2, confirm=2)
+    searched(log, made, [0.5, 0.9])
+    stage = ConfirmStage(made, log.history, Identity(log._path.parent))
+    (event,) = stage.propose(2)
+    log.emit(event)
+    again = ConfirmStage(made, log.history, Identity(log._path.parent))
+    rest = []
+    while not again.over:
+        rest += again.propose(len(log.history.trials))
+    assert [e.role for e in rest] == ["paper", "CE", "best", "paper", "CE"] and event.role == "best"
+
+
+def test_inactive_symbols_are_none_in_the_params(log):
+    made = Study(space=SPACES["demo-methods"], trials=2)
+    (event,) = search(log, made).propose(0)
+    assert event.params["method"] == "CE" and event.params["alpha"] == "none" and event.params["tau"] == "none"
+    assert set(made.space.symbols) <= set(event.params)

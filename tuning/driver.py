@@ -1,0 +1,184 @@
+"""One stage of a study while it runs: hands out trainings, takes their reports, decides who stops. Not here: Ray.
+
+Every event is in the study's log before anything else follows from it.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lt_core.value import InputError
+from search_spaces.study import Study
+from tuning.cluster import unshared
+from tuning.events import Asked, EpochDone, EventLog, History, Told, TrialRecord, now
+from tuning.library import Library
+from tuning.report import best_trial
+from tuning.stages import Stage
+from tuning.store import Store
+from tuning.trainable import checkpoint_name
+
+REUSABLE = ("finished", "early_stopped", "diverged")
+PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
+LEAST_PATIENCE = 120.0  # seconds
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one start of a study works with: its log, the checkpoint store, the data folder, what trained before."""
+
+    log: EventLog
+    store: str
+    root: Path
+    library: Library
+
+    @property
+    def history(self) -> History:
+        """What the log says."""
+        return self.log.history
+
+
+class Driver:
+    """Between a stage, which says what is wanted, and Ray, which runs it."""
+
+    def __init__(self, session: Session, stage: Stage, device: str, study: Study | None = None) -> None:
+        """study: whose best trial's checkpoint is kept; None where none is."""
+        self._device, self._study = device, study
+        self._session, self._stage, self._history = session, stage, session.history
+        self._store = Store(session.store)
+        self._probe = f"probe-{secrets.token_hex(4)}"
+        self._store.write(self._probe, b"readable")
+        self._backlog = [t.asked.trial for t in self._history.of_kind(stage.kind) if t.told is None]
+        self._waiting: dict[int, list[int]] = {}  # a running trial -> trials with an equal config
+        self._troubles: dict[int, str] = {}  # of a trial: what Ray said last
+        self._refusal = ""
+        self.interrupted = False
+
+    @property
+    def over(self) -> bool:
+        """Whether all is handed out and no duplicate waits for its twin."""
+        return self._stage.over and not self._backlog and not self._waiting
+
+    def next(self) -> Mapping[str, Any] | None:
+        """The next assignment: what an earlier start left unfinished, then what the stage proposes."""
+        while (number := self._next_number()) is not None:
+            if not self._settled(self._history.trials[number]):
+                return self._assignment(self._history.trials[number])
+        return None
+
+    def report(self, number: int, report: Mapping[str, Any]) -> bool:
+        """Take a trial's report and say whether it is to stop. A report taken before changes nothing."""
+        trial = self._history.trials[number]
+        if "unshared" in report:
+            self._refusal = unshared(self._session.store, report["unshared"])
+        if trial.told is not None or self._refusal:
+            return True
+        result = report.get("result")
+        new = result is not None and result["epoch"] == len(trial.epochs) + 1
+        if result is not None and new:
+            self._session.log.emit(EpochDone(number, result, report["numerics"]))
+        if "stop_reason" in report:
+            self._tell(_told(number, report))
+        elif new and (reason := self._stage.verdict(trial)):
+            self._tell(Told(number, reason))
+        return trial.told is not None
+
+    def trouble(self, number: int, said: str) -> None:
+        """Ray says why a trial's worker is gone; it may try again."""
+        self._troubles[number] = said
+
+    def lost(self, number: int) -> None:
+        """Ray gave a trial up, after its retries."""
+        if self._history.trials[number].told is None:
+            self._tell(Told(number, "failed", error=self._troubles.get(number, "its worker process died")))
+
+    def check_end(self) -> None:
+        """End the stage between two events, so that no event is cut in two: KeyboardInterrupt if the user asked for
+        it, InputError where the store turned out not to be shared."""
+        if self._refusal:
+            raise InputError(self._refusal)
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Leave nothing of its own in the store."""
+        with suppress(OSError):
+            self._store.delete(self._probe)
+
+    def _next_number(self) -> int | None:
+        if not self._backlog:
+            self._backlog = self._proposed()
+        return self._backlog.pop(0) if self._backlog else None
+
+    def _proposed(self) -> list[int]:
+        events: Sequence[Asked] = self._stage.propose(len(self._history.trials))
+        for event in events:
+            self._session.log.emit(event)
+        return [event.trial for event in events]
+
+    def _settled(self, trial: TrialRecord) -> bool:
+        """Whether a trial needs no worker: an equal one has trained or trains, or it is to stop where it is."""
+        twin = self._history.twin(trial)
+        if twin is not None and twin.told is None:
+            self._waiting.setdefault(twin.asked.trial, []).append(trial.asked.trial)
+        elif twin is not None and twin.stop_reason in REUSABLE:
+            self._reuse(trial, twin, twin.asked.trial)
+        elif found := self._session.library.find(trial):
+            self._reuse(trial, found.trial, found.origin)
+        elif trial.epochs and (reason := self._stage.verdict(trial)):
+            self._tell(Told(trial.asked.trial, reason))
+        else:
+            return False
+        return True
+
+    def _reuse(self, trial: TrialRecord, twin: TrialRecord, origin: int | str) -> None:
+        """Copy an equal training's epochs and its end, up to where this stage would have stopped it."""
+        number = trial.asked.trial
+        assert twin.told is not None
+        for epoch in twin.epochs[len(trial.epochs) :]:
+            self._session.log.emit(EpochDone(number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
+        self._tell(replace(twin.told, trial=number, reused_from=origin, time=now()))
+
+    def _tell(self, event: Told) -> None:
+        """End a trial, and with it the duplicates that waited for it."""
+        before = self._best()
+        self._session.log.emit(event)
+        trial = self._history.trials[event.trial]
+        self._stage.told(trial)
+        self._clear_checkpoints(event.trial, before)
+        for number in self._waiting.pop(event.trial, []):
+            if not self._settled(self._history.trials[number]):
+                self._backlog.append(number)  # its twin did not end as it might have
+
+    def _best(self) -> int | None:
+        """The trial whose checkpoint is kept: the best so far."""
+        best = best_trial(self._study, self._history) if self._study else None
+        return best.asked.trial if best else None
+
+    def _clear_checkpoints(self, number: int, before: int | None) -> None:
+        """Delete the checkpoint of a trial that ended, unless it is the best now; then that of the best before."""
+        useless = before if self._best() == number else number
+        if useless is not None:
+            with suppress(OSError):  # a checkpoint that is left over harms nobody
+                self._store.delete(checkpoint_name(useless))
+
+    def _assignment(self, trial: TrialRecord) -> dict[str, Any]:
+        return {
+            "trial": trial.asked.trial,
+            "config": trial.asked.config,
+            "epochs_done": len(trial.epochs),
+            "store": self._session.store,
+            "probe": self._probe,
+            "root": str(self._session.root),
+            "test": trial.asked.kind != "trial",
+            "device": self._device,
+            "patience": max(LEAST_PATIENCE, PATIENCE * self._history.longest_epoch),
+        }
+
+
+def _told(number: int, report: Mapping[str, Any]) -> Told:
+    """A trial's end as its worker reports it."""
+    given = {name: report[name] for name in ("test", "test_series", "error") if name in report}
+    return Told(number, report["stop_reason"], **given)
