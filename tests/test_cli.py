@@ -94,7 +94,7 @@ OTHERS = [
     (["export", "no-such"], "the record has no study `no-such`"),
     (["export", "../x"], "the record has no study `../x`"),
     (["export", "demo-1", "--top", "0"], "--top"),
-    (["show", "dmo"], "there is no config or space `dmo` (did you mean `demo`?)"),
+    (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
 ]
 
