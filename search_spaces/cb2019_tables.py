@@ -168,7 +168,7 @@ _BEST: dict[str, Method] = {
     **{f"{name}-lt-{ratio}": method for (name, ratio), method in best_by_column().items()},
     **{f"{name}-lt-1": unbalanced(SigmoidCrossEntropy()) for name in ("cifar10", "cifar100")},
 }
-_WINNER: dict[str, Any] = {"reason": "of the winner of the grid; controls/cb-grid finds its own", "origin": "own run"}
+_WINNER: dict[str, Any] = {"reason": "of the winner of the grid; controls/cb-grid finds its own", "unit": "value"}
 _PRINTED = {
     "Softmax": "34.32 29.64 25.19 17.77 13.61 6.61 65.16 61.68 56.15 48.86 44.29 29.07",
     "Sigmoid": "34.51 29.55 23.84 16.40 12.97 6.36 64.39 61.22 55.85 48.57 44.73 28.39",

@@ -63,7 +63,7 @@ FIGURE1 = Table(
     title="EGTEA: training clips of each class, and accuracies of a 3D-ResNeXt-101 trained with CE",
     base=egtea,
     columns=tuple(Column(name, {}, f"test_acc[{c}]", head=name) for c, name in enumerate(_CLASSES)),
-    rows=(Row("training clips", plain, reads="data.count"), Row("CE", plain)),
+    rows=(Row("training clips", plain, reads="data.count", unit="count"), Row("CE", plain)),
     short=Short(lengths={100: 10}, milestones={60: 6}),
     selection="best_val",
     figure="classes",

@@ -124,6 +124,7 @@ TABLE3 = Table(
             plain,
             "5000 3237 2096 1357 878 568 368 238 154 100 | 5000 5000 5000 5000 5000 100 100 100 100 100",
             reads="data.count",
+            unit="count",
         ),
         *(
             Row(label, method, printed, selection="best_test")

@@ -86,7 +86,7 @@ class Row:
         std; `|` between those that stand on different lines of the paper.
     source: the recipe of the paper that a copied number comes from; None: the table's own.
     columns: the labels of those it has; empty: all.
-    reads: what it reads in place of the columns' value, whose [index] it keeps: `data.count`.
+    reads: what it reads in place of the columns' value, whose [index] it keeps: `data.count`. unit: in place of theirs.
     control: it is this project's, not the paper's.
     """
 
@@ -99,6 +99,7 @@ class Row:
     source: Base | None = None
     columns: tuple[str, ...] = ()
     reads: str = ""
+    unit: Unit | None = None
     reason: str = ""
     note: str = ""
     control: bool = False
@@ -226,7 +227,7 @@ class Table:
 
     def unit(self, row: Row, column: Column) -> Unit:
         """The unit of a cell."""
-        return "count" if row.reads.startswith("data.") else column.unit
+        return row.unit or column.unit
 
     def cells(self, edition: Edition = Edition()) -> Iterator[Cell]:
         """The cells that have a config, in an edition."""

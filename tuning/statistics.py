@@ -73,7 +73,7 @@ def differences_to(
     Intervals are widened step by step like the p values, so that one leaves out 0 exactly where Holm rejects.
     """
     raw = [paired_difference(other, reference) for other in others]
-    corrected = iter(_holm([difference.p for difference in raw if difference], 1 - confidence))
+    corrected = iter(holm([difference.p for difference in raw if difference], 1 - confidence))
     found: list[Difference | None] = []
     for other, difference in zip(others, raw, strict=True):
         p, level = next(corrected) if difference else (1.0, 1.0)
@@ -82,7 +82,7 @@ def differences_to(
     return found
 
 
-def _holm(p_values: Sequence[float], alpha: float) -> list[tuple[float, float]]:
+def holm(p_values: Sequence[float], alpha: float) -> list[tuple[float, float]]:
     """For each p value: the corrected one, and the level that it was held against or would have been.
 
     The smallest is held against alpha / m, the next against alpha / (m - 1), and so on; the first that fails stops it.
