@@ -15,10 +15,11 @@ from lt_core.contradictions import contradictions
 from lt_core.data import Data
 from lt_core.metrics import Groups
 from lt_core.models import Model
-from lt_core.optim import SGD, Step
+from lt_core.optim import SGD, Cosine, Step
 from lt_core.phases import Phase, Span, method_name
 from lt_core.posthoc import NoPostHoc, PostHoc
 from lt_core.value import InputError, Value, override, paths, value_at
+from lt_core.weights import ClassDifficulty
 
 
 class Evaluation(Value):
@@ -121,6 +122,20 @@ def canonical(config: TrainConfig) -> TrainConfig:
         data = data.model_copy(update={"meta_source": "none"})
     update = {"data": data, "model": config.model.canonical(), "optimizer": optimizers[0], "phases": tuple(phases)}
     return config.model_copy(update=update)
+
+
+def prefix_id(config: TrainConfig, epochs: int) -> str:
+    """12 hexadecimal digits of what determines the state after so many epochs, from 1 to all of them.
+
+    Runs that agree in it are one run up to there: IB and CE up to T1, LDAM-DRW and LDAM up to the weights' start.
+    """
+    phases = tuple(phase for phase in config.phases if phase.start < epochs)
+    plain = canonical(config.model_copy(update={"epochs": epochs, "phases": phases})).plain()
+    schedules = [span.optimizer.schedule for span in config.spans if span.start < epochs]
+    if any(isinstance(schedule, Cosine) for schedule in schedules):
+        plain["length"] = config.epochs  # a cosine's rates depend on it
+    plain["reads_difficulty"] = any(isinstance(phase.weights, ClassDifficulty) for phase in config.phases)
+    return _digest(plain)
 
 
 def _canonical_phase(phase: Phase, span: Span, optimizer: SGD) -> Phase:

@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.func import functional_call
 
 from lt_core.batches import Batches
-from lt_core.config import TrainConfig
+from lt_core.config import TrainConfig, prefix_id
 from lt_core.data import Parts, load_parts
 from lt_core.draws import class_balanced, generator, instance_balanced, key
 from lt_core.images import Part
+from lt_core.influence import influence
 from lt_core.losses import Given
 from lt_core.meta import NoReweighting, Parameters, Reweighter
 from lt_core.metrics import Evaluated, accuracies, evaluated
@@ -162,6 +163,11 @@ class Run:
             self.model.load_state_dict(trained)
         return found if self._best_test is None else {**found, "best_test": self._best_test}
 
+    def influences(self) -> Tensor:
+        """IB's influence [N] of every training image on the network as it is, without augmentation (figure 2)."""
+        batches = self.parts.train.to(self.device).batches(EVALUATION_BATCH, self._workers)
+        return influence(self.model, ((self._normalise(pixels), labels) for pixels, labels in batches))
+
     def predictor(self) -> Predictor:
         """The network of the best validation epoch (of the last where there is no val), as it is used: a copy.
 
@@ -189,12 +195,17 @@ class Run:
         }
         torch.save(state, stream)
 
-    def load(self, stream: IO[bytes]) -> None:
-        """Take over a saved state of the same config and data; InputError for another one's."""
+    def load(self, stream: IO[bytes], trunk: TrainConfig | None = None) -> None:
+        """Take over a saved state of the same config and data; InputError for another one's.
+
+        trunk: the config whose state it is, where that is another one that is the same up to there (`prefix_id`).
+        """
         state: dict[str, Any] = torch.load(stream, map_location="cpu", weights_only=True)
-        for name, own in (("config_id", self.config.id), ("data_id", self.parts.id)):
+        for name, own in (("config_id", (trunk or self.config).id), ("data_id", self.parts.id)):
             if state[name] != own:
                 raise InputError(f"the checkpoint's {name} is {state[name]}, but this run's is {own}")
+        if trunk is not None:
+            state = self._branched(state, trunk)
         self.history = [EpochResult(**result) for result in state["history"]]
         self._begin()
         for number in range(2, self.epoch + 1):
@@ -207,6 +218,16 @@ class Run:
         self._best_model = state["best_model"]
         self.test_series = state["test_series"]
         self._best_test = state["best_test"] and Evaluated(**state["best_test"])
+
+    def _branched(self, state: dict[str, Any], trunk: TrainConfig) -> dict[str, Any]:
+        """Another config's state as this one's, which chooses by the epochs of its own last phase alone."""
+        done = len(state["history"])
+        if prefix_id(trunk, done) != prefix_id(self.config, done):
+            raise InputError(f"config {trunk.id} is not what this run, {self.config.id}, is up to epoch {done}")
+        if done > self.config.used_phases[-1][0].start:
+            raise InputError(f"a run may branch off before its last phase only, but {done} epochs are done")
+        history = [{**result, "score": None, "best_epoch": None} for result in state["history"]]
+        return {**state, "best_model": None, "history": history}
 
     def train_batches(self, number: int) -> Iterator[tuple[Tensor, int]]:
         """Train an epoch (from 1) batch by batch: yields each batch's loss, a scalar on the device, and its size."""
