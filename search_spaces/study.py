@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lt_core.config import TrainConfig, canonical, scaled_epochs
 from lt_core.value import Value
@@ -121,6 +121,13 @@ class Study(Value):
     gpus: Annotated[float, Field(ge=0)] | None = None
     first: tuple[dict[str, Setting], ...] = ()
     known: tuple[Known, ...] = ()
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _not_pbt(cls, name: object) -> object:
+        if str(name).lower() in ("pbt", "pb2"):
+            raise ValueError(f"{name} changes a config while it trains, so nothing could be exported or trained again")
+        return name
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> "Study":

@@ -2,6 +2,7 @@ import pytest
 
 from lt_core import InputError
 from search_spaces import SPACES, Rungs
+from tuning import arguments
 from tuning.arguments import assignments, points, ranges, rungs, scale_factor
 
 
@@ -113,3 +114,38 @@ def test_no_rungs_typed_leave_the_study_s():
 def test_what_are_no_rungs_is_refused_as_typed(text):
     said = sentence(rungs, text)
     assert said.startswith(f"--rungs `{text}` must be none, epochs such as 20,40, or phase:20,40")
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["2h"], {"wall_hours": 2.0}),
+        (["90m"], {"wall_hours": 1.5}),
+        (["10dh", "3000ep"], {"device_hours": 10.0, "epochs": 3000}),
+        (["0.5dh"], {"device_hours": 0.5}),
+        (None, None),
+    ],
+)
+def test_a_budget_is_typed_with_its_unit(texts, found):
+    assert arguments.budget(texts) == found
+
+
+@pytest.mark.parametrize("text", ["3x", "h", "2", "-1h", "1.5ep", "2 h"])
+def test_a_budget_without_a_unit_is_refused(text):
+    with pytest.raises(InputError, match="must be wall time"):
+        arguments.budget([text])
+
+
+def test_constraints_are_typed_as_comparisons():
+    assert arguments.constraints(["val_acc_head>=0.7", "val_acc_tail <= 5e-1"]) == [
+        {"metric": "val_acc_head", "at_least": 0.7},
+        {"metric": "val_acc_tail", "at_most": 0.5},
+    ]
+    for wrong in ("val_acc_head", "val_acc_head>0.7", ">=1"):
+        with pytest.raises(InputError, match="must have the form"):
+            arguments.constraints([wrong])
+
+
+def test_objectives_are_typed_with_commas():
+    assert arguments.names("score, val_acc_tail") == ["score", "val_acc_tail"]
+    assert arguments.names(None) is None

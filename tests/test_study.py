@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lt_core import InputError, override
-from search_spaces import Choice, Float, Int, Rungs, Space, Study
+from search_spaces import SPACES, Choice, Float, Int, Rungs, Space, Study
 from search_spaces.demo import DEMO, DIGITS_IB
-from search_spaces.study import last_switch
+from search_spaces.study import Constraint, last_switch
 
 examples = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -199,3 +199,73 @@ def test_settings_keep_their_type_in_yaml():
     made = Study(space=space, first=({"T1": 4, "x": "1e3"},))
     (point,) = Study.load(made.dump()).first
     assert point == {"T1": 4, "x": "1e3"} and type(point["T1"]) is int
+
+
+# --- how it is searched -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "fields", "said"),
+    [
+        ("demo-methods", {"sampler": "cmaes"}, "sampler is cmaes, which searches numbers only, but method has labels"),
+        (
+            "demo-methods",
+            {"sampler": "gp"},
+            "draws at random what exists only under a label of method: use tpe, or per",
+        ),
+        ("demo-methods", {"sampler": "gp", "per_branch": 3}, "label of tau_rule: use tpe"),
+        ("demo-methods", {"per_branch": 3, "trials": 9}, "per_branch and trials say the same"),
+        ("demo-methods", {"per_branch": 3, "sampler": "grid"}, "sampler is grid, which tries all points"),
+        ("demo", {"per_branch": 3}, "per_branch needs a space with one branch; demo has none, or several"),
+        ("demo", {"sampler": "pbt"}, "pbt changes a config while it trains"),
+        ("demo", {"sampler": "cmaes", "objectives": ["score", "val_acc_tail"]}, "which takes one objective, not 2"),
+        ("demo", {"objectives": ["score", "score"]}, "objectives must differ"),
+        ("demo", {"objectives": ["accuracy"]}, "`objectives.0` is 'accuracy'"),
+        ("demo", {"objectives": ["score", "val_acc_tail"], "rungs": {"epochs": [12]}}, "rungs compare one score"),
+        ("demo", {"constraints": [{"metric": "score"}]}, "score needs one of at_least and at_most"),
+        ("demo", {"known": [{"settings": {"T1": 99}, "values": [0.5]}]}, "T1: 99 is not a whole number"),
+        ("demo", {"known": [{"settings": {"T1": 9}, "values": [0.5, 0.5]}]}, "known.0.values must be one for each of"),
+    ],
+)
+def test_what_a_sampler_cannot_do_is_refused_in_words(space, fields, said):
+    with pytest.raises(InputError) as caught:
+        Study.parse({"space": SPACES[space].plain(), **fields})
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"sampler": "gp"}, ["sampler gp learns nothing from early-stopped trials: use tpe, or turn rungs off"]),
+        ({"sampler": "cmaes", "rungs": {"epochs": []}}, ["no early stopping: it is turned off"]),
+        ({"sampler": "random"}, []),
+        ({"objectives": ["score", "val_acc_tail"]}, ["no early stopping: it would compare one of several objectives"]),
+        (
+            {"sampler": "random", "known": [{"settings": {"T1": 9}, "values": [0.5]}]},
+            ["sampler random learns nothing from the earlier study"],
+        ),
+        (
+            {"sampler": "cmaes", "rungs": {"epochs": []}, "constraints": [{"metric": "score", "at_least": 0.1}]},
+            [
+                "no early stopping: it is turned off",
+                "sampler cmaes does not heed constraints; they decide which trial is best all the same",
+            ],
+        ),
+        ({"sampler": "grid", "trials": 5, "levels": 2}, ["the grid has 9 points, of which the first 5 are tried"]),
+    ],
+)
+def test_what_a_sampler_will_not_use_is_said(fields, said):
+    assert list(Study.parse({"space": DEMO.plain(), **fields}).notes()) == said
+
+
+def test_trials_default_to_16_or_the_whole_grid_or_an_equal_share_for_each_label():
+    assert Study(space=DEMO).wanted == 16
+    assert Study(space=DEMO, sampler="grid", levels=3).wanted == 27 + 1
+    assert Study(space=SPACES["demo-methods"], per_branch=2).wanted == 22
+
+
+def test_the_numbers_of_a_constraint_are_bounds():
+    least, most = Constraint(metric="score", at_least=0.7), Constraint(metric="score", at_most=0.7)
+    assert [least.violation(v) <= 0 for v in (0.6, 0.7, 0.8)] == [False, True, True]
+    assert [most.violation(v) <= 0 for v in (0.6, 0.7, 0.8)] == [True, True, False]
+    assert (str(least), str(most)) == ("score >= 0.7", "score <= 0.7")

@@ -1,10 +1,13 @@
 import json
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lt_core import SGD, Data, SmallCNN, TrainConfig, fit, override
+from lt_core.train import Run
 from tuning.store import Store
 from tuning.trainable import Trainable, checkpoint_name
 
@@ -137,6 +140,51 @@ def test_an_error_of_a_trial_is_reported_and_the_worker_lives_on(whole, tmp_path
     assert report["stop_reason"] == "failed" and report["error"].startswith("UnpicklingError: ")
     assert made.reset_config(assignment(tmp_path, trial=4))
     assert numbers(reports(made)) == numbers(whole)
+
+
+def test_an_error_that_passes_is_tried_again_from_the_checkpoint(whole, tmp_path, monkeypatch):
+    """Twice, as when another process had the memory for a moment."""
+    made, step, failures = worker(tmp_path), Run.step, iter([2, 4])
+    pending = [next(failures)]
+
+    def flaky(run):
+        if run.epoch + 1 == pending[0]:
+            pending[0] = next(failures, 0)
+            raise RuntimeError("out of memory")
+        return step(run)
+
+    monkeypatch.setattr(Run, "step", flaky)
+    assert numbers(reports(made)) == numbers(whole)
+
+
+def test_an_error_that_stays_is_reported_after_two_retries(tmp_path, monkeypatch):
+    calls = []
+
+    def broken(run):
+        calls.append(run.epoch)
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Run, "step", broken)
+    (report,) = reports(worker(tmp_path))
+    assert report == {"stop_reason": "failed", "error": "RuntimeError: out of memory"} and calls == [0, 0, 0]
+
+
+def test_a_step_that_hangs_ends_its_process(tmp_path):
+    """With the interpreter's lock held, as a library may."""
+    code = (
+        "import re, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; import test_trainable as t; from lt_core.train import Run\n"
+        "Run.step = lambda run: re.match('(a+)+$', 'a' * 64 + 'b')\n"
+        "made = t.worker(Path(sys.argv[2])); made._assignment['patience'] = 1.0; made.step()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1 and "Timeout (0:00:01)!" in done.stderr, done.stderr
 
 
 def test_missing_data_is_an_error_of_the_trial(tmp_path):

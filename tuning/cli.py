@@ -121,7 +121,7 @@ def search(
     )
     place = Home.at(home, tracking_uri)
     if plan:
-        return show.plan(studies.plan(place, space, changes, name, resume, calibrate), as_json)
+        return show.plan(*studies.plan(place, space, changes, name, resume, calibrate), as_json)
     outcome = studies.search(place, space, changes, name, resume, address, store, download)
     return show.study(outcome, place, as_json)
 

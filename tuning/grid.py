@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,8 +111,10 @@ def settings_text(settings: Mapping[str, Setting]) -> str:
 
 
 def setting(value: Setting) -> str:
-    """A domain's value to 3 significant digits; the record and the exported files have it whole."""
+    """A domain's value to 3 significant digits (of 1 - value just below 1); record and exports have it whole."""
     if not isinstance(value, float):
         return str(value)
+    if 0.99 < value < 1:
+        return f"{value:.{2 - math.floor(math.log10(1 - value))}g}"
     short = float(f"{value:.3g}")
     return f"{short:.0f}" if 1e3 <= abs(short) < 1e6 else f"{short:g}"

@@ -24,6 +24,26 @@ def leaderboard(results: Results, top: int | None = None, *, narrow: bool = Fals
     return Grid(f"Leaderboard{more}", heads, shown, min(full, len(shown)), ("settings", "state") if narrow else ())
 
 
+def by_label(results: Results) -> Grid | None:
+    """The best of each label of a space's branch, with the trials that it had; None without one branch."""
+    if results.study.branch is None:
+        return None
+    symbol, branch = results.study.branch
+    rows = [_best_of(label, symbol, results) for label in branch.labels]
+    rows.sort(key=lambda row: row[1], reverse=True)
+    title = f"Best by {symbol}" + (
+        "" if results.study.per_branch else " (budgets differ: --per-branch makes them equal)"
+    )
+    return Grid(title, [symbol, "score", "trial", "trials", "epochs"], rows, len(rows))
+
+
+def _best_of(label: str, symbol: str, results: Results) -> list[str]:
+    own = [trial for trial in results.ranked if trial.settings[symbol] == label]
+    best = next((trial for trial in own if trial.stop_reason == "finished" and trial.feasible), None)
+    score, number = (f"{best.score:.4f}", str(best.number)) if best else ("", "")
+    return [label, score, number, str(len(own)), str(sum(trial.epochs for trial in own))]
+
+
 def _row(trial: Trial, rank: int | None, results: Results, narrow: bool) -> list[str]:
     symbols = [setting(trial.settings.get(symbol, "none")) for symbol in results.study.space.symbols]
     return [

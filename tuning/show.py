@@ -15,7 +15,7 @@ from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.plan import Plan
-from tuning.report import leaderboard
+from tuning.report import by_label, leaderboard
 from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
 from tuning.sync import Synced
@@ -36,12 +36,15 @@ def study(outcome: Outcome, home: Home, as_json: bool) -> int:
     return 130 if outcome.interrupted else 1 if outcome.failed else 0
 
 
-def plan(found: Plan, as_json: bool) -> int:
-    """What a study would cost."""
+def plan(found: Plan, notes: list[str], as_json: bool) -> int:
+    """What a study would cost, and what to know beforehand."""
     if as_json:
-        _print_json(found.document())
-    else:
-        Console().print(found.grid().rich())
+        _print_json({**found.document(), "notes": notes})
+        return 0
+    console = Console()
+    console.print(found.grid().rich())
+    for note in notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
     return 0
 
 
@@ -116,6 +119,9 @@ def _print_study(outcome: Outcome, home: Home) -> None:
     for trial in outcome.results.of_kind("trial"):
         if trial.error:
             console.print(f"trial {trial.number} failed: {trial.error}", markup=False, highlight=False)
+    labels = by_label(outcome.results)
+    if labels is not None:
+        console.print(labels.rich())
     groups = confirmed(outcome.results)
     if groups:
         console.print(confirmed_grid(groups).rich())

@@ -130,12 +130,14 @@ def _note(console: Console, note: str) -> None:
     console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
-def plan(home: Home, space: str, changes: Changes, name: str | None, resume: bool, calibrate: bool) -> Plan:
-    """What a whole study would cost on this machine. Trains nothing but to calibrate."""
+def plan(
+    home: Home, space: str, changes: Changes, name: str | None, resume: bool, calibrate: bool
+) -> tuple[Plan, list[str]]:
+    """What a whole study would cost on this machine, and what a user should know. Trains nothing but to calibrate."""
     study = _warmed(build(space, changes), home, changes.warm_start)
     _, study = open_study(home, study, name, resume, changes)
     prepare(study, home, download=False)
-    return _planned(study, home, calibrate=calibrate)
+    return _planned(study, home, calibrate=calibrate), notes(study, space)
 
 
 def _planned(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
@@ -323,6 +325,9 @@ def remarks(study: Study, history: History) -> list[str]:
     share = foreseen.get("share", 1.0)
     why = limits.end(study, history, share) if len(history.of_kind("trial")) < study.wanted else ""
     said = [f"The search ended: {why}."] if why else []
+    if study.constraints and best_trial(study, history) is None:
+        bounds = " and ".join(map(str, study.constraints))
+        said.append(f"No trial of full length keeps to {bounds}: nothing was confirmed or exported.")
     return said + ([sentence] if (sentence := compared(foreseen, limits.spent(history, share))) else [])
 
 

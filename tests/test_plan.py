@@ -1,0 +1,64 @@
+import pytest
+from test_events import asked, epoch, history
+from test_library import write
+
+from search_spaces import SPACES, Study
+from tuning.events import Asked, Told
+from tuning.home import Home
+from tuning.identity import Identity
+from tuning.limits import spent
+from tuning.plan import calibrated, compared, plan
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home.at(tmp_path, None)
+
+
+def study(**fields):
+    return Study.parse({"space": SPACES["demo"].plain(), **fields})
+
+
+def test_a_plan_counts_trainings_epochs_and_hours(home):
+    made = study(trials=9, confirm=2, budget={"epochs": 100})
+    found = plan(made, home, share=0.25, concurrent=4, seconds=36.0)
+    assert (found.trials, found.rungs, found.most_epochs) == (9, (12, 14), 9 * 16)
+    assert found.epochs == 16 + round(8 * (12 + 2 / 2 + 2 / 4))
+    assert (found.confirming, found.confirm_epochs) == (10, 160)
+    assert found.device_hours == pytest.approx((found.epochs + 160) * 36 * 0.25 / 3600)
+    assert found.wall_hours == pytest.approx((found.epochs + 160) * 36 / 4 / 3600)
+    assert found.standard_error == pytest.approx((0.25 / 300) ** 0.5) and found.val_images == 300
+    assert found.document()["budget"]["epochs"] == 100
+
+
+def test_without_rungs_all_epochs_are_expected(home):
+    found = plan(study(rungs={"epochs": []}), home, 1.0, 1, None)
+    assert found.epochs == found.most_epochs == 256
+
+
+def test_the_time_is_unknown_until_something_like_it_was_timed(home):
+    unknown = plan(study(), home, 1.0, 2, None)
+    assert (unknown.seconds, unknown.device_hours, unknown.wall_hours) == (None, None, None)
+    assert ["seconds per epoch", "unknown: --calibrate measures"] in unknown.grid().rows
+    base = SPACES["demo"].base
+    write(home.path, "a", Asked(0, "trial", "", {}, base.plain(), {}, {}), epoch(0, 1, seconds=2.0))
+    assert plan(study(), home, 1.0, 2, None).seconds == 2.0
+
+
+def test_what_is_trained_already_is_counted(home):
+    base = SPACES["demo"].base
+    done = Asked(0, "trial", "", {}, base.plain(), {}, Identity(home.data).tags(base))
+    write(home.path, "a", done, epoch(0, 1, 0.5), Told(0, "finished"))
+    assert plan(study(first=[{"T1": 3}]), home, 1.0, 1, None).at_hand == 1
+
+
+def test_calibration_measures_an_epoch(home):
+    assert 0 < calibrated(SPACES["demo"].base, home, "cpu") < 60
+
+
+def test_a_plan_is_held_against_what_was_spent(home):
+    foreseen = plan(study(trials=2), home, 0.5, 1, 36.0).document()
+    events = [asked(0), *(epoch(0, n, 0.5, seconds=72.0) for n in range(1, 11))]
+    said = compared(foreseen, spent(history(*events), 0.5))
+    assert said == "Planned: about 30 epochs of search; trained: 10. Planned: 9 min on the device; taken: 6 min."
+    assert compared({}, spent(history(*events), 0.5)) == ""
