@@ -79,14 +79,14 @@ def run_study(study: Study, session: Session, identity: Identity) -> None:
         run_stage(ConfirmStage(study, session.history, identity), study, session)
 
 
-def run_stage(stage: Stage, study: Study, session: Session) -> None:
+def run_stage(stage: Stage, study: Study, session: Session, trainable: type[tune.Trainable] = Trainable) -> None:
     """Run one stage to its end on the Ray that is connected."""
     gpus = gpus_per_trial(study)
     driver = Driver(session, stage, "cuda" if gpus else "cpu", study if stage.kind == "trial" else None)
     scratch = tempfile.mkdtemp(prefix="lt-tune-")
     resources = {"cpu": study.cpus, "gpu": gpus}
     tuner = tune.Tuner(
-        tune.with_resources(Trainable, resources),
+        tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=RaySearcher(driver),
             scheduler=_Scheduler(driver),
