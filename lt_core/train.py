@@ -7,7 +7,7 @@ that was saved, moved and loaded is the run that was never interrupted.
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -130,14 +130,14 @@ class Run:
         self.history.append(result)
         return result
 
-    def test(self) -> dict[str, float]:
-        """What the test part gives, by name, for the epochs that a paper may report; evaluated now.
+    def test(self, found: Mapping[str, Evaluated] | None = None) -> dict[str, float]:
+        """What the test part gives, by name, for the epochs that a paper may report; evaluated now, or as given.
 
         test_acc: of the best validation epoch (of the last where there is no val). test_acc_last: of the last.
         test_acc_macro as well where the macro accuracy chooses.
         With `evaluation.top5` also test_top5, with `evaluation.test_every_epoch` test_acc_best_test, best_test_epoch.
         """
-        found = self.evaluations()
+        found = found or self.evaluations()
         accuracy = {selection: evaluation.accuracy for selection, evaluation in found.items()}
         named = {"test_acc": accuracy.get("best_val", accuracy["last"]), "test_acc_last": accuracy["last"]}
         if self._score_by == "acc_macro":

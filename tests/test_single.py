@@ -1,8 +1,11 @@
 import json
 import signal
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 from conftest import LtTune
+from mlflow import MlflowClient
 
 from lt_core import InputError, fit, override
 from lt_core.config import scaled
@@ -75,6 +78,24 @@ def test_a_training_is_recorded_and_trained_anew_when_asked_again(lt):
         assert list(lt.series(run, "val_acc")) == [1, 2, 3]
         shown = {key: run.data.params[key] for key in ("model", "batch_size", "lr", "method", "seed")}
         assert shown == {"model": "small_cnn", "batch_size": "32", "lr": "0.05", "method": "CE", "seed": "4"}
+
+
+def test_what_a_training_read_and_gave_class_by_class_is_recorded(lt):
+    code, _, err = lt.here("train", "demo-ce", "--epochs", 3)
+    assert code == 0, err
+    (run,) = lt.runs("run")
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.digest == run.data.tags["lt.data_id"]
+    assert run.data.tags["lt.command"] == "lt-tune train demo-ce --epochs 3"
+    file = MlflowClient(lt.uri).download_artifacts(run.info.run_id, "evaluations.json", str(lt.folder))
+    test = json.loads(Path(file).read_text())["test"]
+    for selection, name in (("best_val", "test_acc"), ("last", "test_acc_last")):
+        matrix = test[selection]["confusion"]
+        hits = sum(row[c] for c, row in enumerate(matrix))
+        assert hits / sum(map(sum, matrix)) == pytest.approx(run.data.metrics[name])
+        assert test[selection]["class_acc"] == [row[c] / sum(row) for c, row in enumerate(matrix)]
+    file = MlflowClient(lt.uri).download_artifacts(run.info.run_id, "requirements.txt", str(lt.folder))
+    assert f"torch=={metadata.version('torch')}\n" in Path(file).read_text()
 
 
 def test_test_accuracies_of_each_epoch_are_recorded_where_the_config_asks_for_them(lt):

@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import subprocess
@@ -30,8 +31,10 @@ from recording import (
 from test_events import epoch
 
 from lt_core import TrainConfig
+from lt_core.data import load_parts
 from search_spaces.controls import plain_cross_entropy
 from tuning import tracking
+from tuning.datasets import described
 from tuning.events import Ended, Told
 from tuning.identity import params
 
@@ -232,6 +235,55 @@ def test_a_single_run_stands_alone(uri):
     run = runs(uri)["0"]
     assert (run.info.status, run.info.run_name, run.data.tags["lt.kind"]) == ("FINISHED", "demo", "run")
     assert run.data.tags["lt.study"] == "none" and "mlflow.parentRunId" not in run.data.tags
+
+
+def test_every_run_names_the_data_it_reads(uri):
+    found = described([SPACE.base.data], Path())
+    deliver(uri, [replace(STARTED, datasets=found), *EVENTS[1:], ENDED])
+    for run in runs(uri).values():
+        (given,) = run.inputs.dataset_inputs
+        assert (given.dataset.name, given.dataset.digest) == ("digits-exp-20", run.data.tags["lt.data_id"])
+        assert json.loads(given.dataset.profile)["train"] == list(load_parts(SPACE.base.data).class_counts)
+        assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "training")]
+
+
+ORIGIN = {"command": "lt-tune search demo", "resume": "lt-tune search demo --resume", "note": "Made by `lt-tune`."}
+
+
+def test_a_study_says_from_its_start_on_how_it_was_made(uri):
+    started = replace(STARTED, **ORIGIN, artifacts={"requirements.txt": "torch==2\n"})
+    deliver(uri, [started, *EVENTS[1:5]])
+    parent = runs(uri)["none"]
+    assert parent.data.tags["mlflow.note.content"] == "Made by `lt-tune`."
+    assert [parent.data.tags[f"lt.{key}"] for key in ("command", "resume")] == [ORIGIN["command"], ORIGIN["resume"]]
+    assert artifact(uri, parent, "requirements.txt") == "torch==2\n"
+    deliver(uri, [started, *EVENTS[1:], ENDED])
+    assert runs(uri)["none"].data.tags["mlflow.note.content"] == "**Leaderboard**\n\nMade by `lt-tune`."
+    assert "lt.command" not in runs(uri)["0"].data.tags
+
+
+def test_a_page_that_is_too_long_is_cut_after_a_whole_line(uri):
+    lines = "\n".join(f"| {number} | a trial of many |" for number in range(1000))
+    deliver(uri, [replace(STARTED, **ORIGIN), replace(ENDED, note=lines)])
+    page = runs(uri)["none"].data.tags["mlflow.note.content"]
+    assert len(page) <= 8000 and page.endswith("|\n\n(The rest stands in the artifacts.)\n\nMade by `lt-tune`.")
+    assert lines.startswith(page.partition("\n\n(")[0] + "\n")
+
+
+def test_a_single_run_says_how_it_was_made(uri):
+    started = replace(STARTED, study="", tags={}, **ORIGIN, artifacts={"requirements.txt": "torch==2\n"})
+    deliver(uri, [started, ask(0, "run", "demo"), *BEST, Told(0, "finished")])
+    run = runs(uri)["0"]
+    assert (run.data.tags["lt.command"], run.data.tags["mlflow.note.content"]) == (ORIGIN["command"], ORIGIN["note"])
+    assert artifact(uri, run, "requirements.txt") == "torch==2\n"
+
+
+def test_values_of_each_class_are_an_artifact_and_no_metrics(uri):
+    found = {"classes": ["a", "b"], "test": {"last": {"class_acc": [1.0, None], "confusion": [[1, 0], [0, 0]]}}}
+    deliver(uri, [STARTED, ask(0, "confirm"), *BEST, Told(0, "finished", {"test_acc": 1.0}, evaluations=found)])
+    run = runs(uri)["0"]
+    assert json.loads(artifact(uri, run, "evaluations.json")) == found
+    assert not any("class" in name for name in run.data.metrics)
 
 
 def test_the_record_passes_the_shared_check(record):

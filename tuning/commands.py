@@ -1,12 +1,25 @@
 """What to type next: commands that find the same home and record again. No secret stands in them."""
 
 import shlex
+import sys
 from pathlib import Path
 
 from search_spaces import SPACES
+from tuning.environment import versions
 from tuning.events import StudyFolder
 from tuning.home import Home
 from tuning.uris import without_secrets
+
+
+def typed() -> str:
+    """The command that runs now."""
+    return without_secrets(shlex.join(["lt-tune", *sys.argv[1:]]))
+
+
+def origin(command: str, resume: str) -> str:
+    """How something was made, as a sentence of Markdown."""
+    again = f"; it goes on with `{resume}`" if resume else ""
+    return f"Made by `{command}` with {versions()}{again}."
 
 
 def resume(name: str, space: str, home: Home) -> str:

@@ -180,5 +180,5 @@ class Driver:
 
 def _told(number: int, report: Mapping[str, Any]) -> Told:
     """A trial's end as its worker reports it."""
-    given = {name: report[name] for name in ("test", "test_series", "error") if name in report}
+    given = {name: report[name] for name in ("test", "test_series", "evaluations", "error") if name in report}
     return Told(number, report["stop_reason"], **given)

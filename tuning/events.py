@@ -34,6 +34,8 @@ class Started:
 
     `study` is '' for a single training. `experiment` is the one that records it in MLflow. `store` is where its
     checkpoints lie, '' where that is the study's folder. `artifacts` are texts by file name, the study among them.
+    `resume` is the command that goes on with it; `note` is what its page shows of how it was made; `datasets` are
+    those it may train on, described, by their `lt.data_id`.
     """
 
     study: str
@@ -42,6 +44,9 @@ class Started:
     store: str = ""
     experiment: str = "lt-tune"
     artifacts: dict[str, str] = field(default_factory=dict)
+    resume: str = ""
+    note: str = ""
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     study_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     time: int = field(default_factory=now)
 
@@ -80,8 +85,9 @@ class EpochDone:
 @dataclass(frozen=True)
 class Told:
     """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
-    config asks for them; `reused_from` is the trial of an equal config whose epochs and stop reason were copied, its
-    number in this log, or STUDY_ID/NUMBER of another one."""
+    config asks for them, `evaluations` what the test part gives class by class (evaluations.py); `reused_from` is the
+    trial of an equal config whose epochs and stop reason were copied, its number in this log, or STUDY_ID/NUMBER of
+    another one."""
 
     trial: int
     stop_reason: StopReason
@@ -89,6 +95,7 @@ class Told:
     error: str = ""
     reused_from: int | str | None = None
     test_series: list[float] = field(default_factory=list)
+    evaluations: dict[str, Any] = field(default_factory=dict)
     time: int = field(default_factory=now)
 
 

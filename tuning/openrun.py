@@ -1,11 +1,13 @@
 """One MLflow run while it is written: what is not yet sent, what its end sums up, whether it is whole."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from tuning.events import EpochDone, StopReason, Told
 from tuning.tracking import reason
@@ -14,6 +16,13 @@ STATUS = {"diverged": "FAILED", "failed": "FAILED", "interrupted": "KILLED"}
 LACKS = "lt.lacks"  # the tag of a run whose artifacts found no place
 PAUSE_SECONDS = 60.0  # after their store failed, until it is tried again
 AT_ONCE = 1000  # metrics, params and tags that MLflow takes in one request
+
+
+def dataset_input(described: Mapping[str, Any]) -> DatasetInput:
+    """A dataset (datasets.py) as MLflow has it."""
+    profile = json.dumps(described["profile"])
+    dataset = Dataset(described["name"], described["digest"], "lt-tune", described["source"], profile=profile)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
 class Artifacts:
@@ -57,6 +66,7 @@ class OpenRun:
         self.tags: dict[str, str] = {}
         self.params: dict[str, str] = {}
         self.metrics: list[Metric] = []
+        self.inputs: list[DatasetInput] = []
         self._client, self._artifacts = client, artifacts
         self._lacked, self._lacks, self._ended = lacked, False, False
         self._epochs, self._seconds, self._best_epoch = 0, 0.0, None
@@ -103,6 +113,9 @@ class OpenRun:
 
     def send(self) -> None:
         """Write what is not yet written."""
+        if self.inputs:
+            self._client.log_inputs(self.run_id, self.inputs)
+        self.inputs = []
         params = [Param(key, value) for key, value in self.params.items()]
         tags = [RunTag(key, value) for key, value in self.tags.items()]
         first = AT_ONCE - len(params) - len(tags)

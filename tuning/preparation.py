@@ -17,11 +17,16 @@ from tuning.outcome import values
 
 def prepare(study: Study, home: Home, *, download: bool) -> None:
     """Read, or fetch, all data that trials may train on. InputError for what is missing or cannot be judged."""
-    for data in dict.fromkeys(config.data for config in study.space.extremes()):
+    for data in data_of(study.space):
         if download:
             fetch(data.name, home.data)
         load_parts(data, home.data)
     _check_metrics(study, home)
+
+
+def data_of(space: Space) -> list[Data]:
+    """All data that trials of a space may train on, whichever label they have."""
+    return list(dict.fromkeys(config.data for config in space.extremes()))
 
 
 def _check_metrics(study: Study, home: Home) -> None:

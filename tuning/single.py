@@ -18,6 +18,9 @@ from lt_core.value import InputError, override, unknown
 from search_spaces import CONFIGS
 from tuning import commands
 from tuning.arguments import scale_factor
+from tuning.datasets import described
+from tuning.environment import requirements
+from tuning.evaluations import evaluations
 from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
 from tuning.identity import Identity, method_params, params
@@ -92,6 +95,20 @@ def _set_ended_aside(folder: Path) -> None:
         log.rename(folder / f"events-{len(list(folder.glob('events-*.jsonl'))) + 1}.jsonl")
 
 
+def _started(config: TrainConfig, home: Home, experiment: str) -> Started:
+    command = commands.typed()
+    return Started(
+        "",
+        command,
+        {},
+        experiment=experiment,
+        artifacts={"requirements.txt": requirements()},
+        resume=command,
+        note=commands.origin(command, ""),
+        datasets=described([config.data], home.data),
+    )
+
+
 class _Training:
     """A run with its event log and its checkpoint."""
 
@@ -106,7 +123,7 @@ class _Training:
         if self._log.history.trials:
             return
         config = self._run.config
-        self._log.emit(Started("", f"lt-tune train {name}", {}, experiment=experiment))
+        self._log.emit(_started(config, self._home, experiment))
         tags = {**Identity(self._home.data).tags(config), "lt.role": "none"}
         given = {**method_params(config), **params(config)}
         self._log.emit(Asked(0, "run", name, {}, config.plain(), given, tags))
@@ -128,7 +145,9 @@ class _Training:
         if self._run.history[-1].diverged:
             self._log.emit(Told(0, "diverged"))
         else:
-            self._log.emit(Told(0, "finished", self._run.test(), test_series=self._run.test_series))
+            found = self._run.evaluations()
+            series, by_class = self._run.test_series, evaluations(self._run, found)
+            self._log.emit(Told(0, "finished", self._run.test(found), test_series=series, evaluations=by_class))
         self._store.delete(CHECKPOINT)
 
     def stopped(self, error: BaseException) -> None:

@@ -1,8 +1,6 @@
 """Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +13,7 @@ from lt_core.config import empty_levels
 from lt_core.identity import core_id
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
-from tuning import limits
+from tuning import commands, limits
 from tuning.arguments import scale_factor
 from tuning.cluster import (
     check_address,
@@ -28,7 +26,9 @@ from tuning.cluster import (
     waiting,
 )
 from tuning.confirmation import confirmed, confirmed_grid, sentences
+from tuning.datasets import described
 from tuning.driver import Session
+from tuning.environment import requirements
 from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
@@ -36,14 +36,13 @@ from tuning.identity import Identity
 from tuning.library import Library
 from tuning.plan import Plan, calibrated, compared
 from tuning.plan import plan as planned
-from tuning.preparation import known_from, prepare
+from tuning.preparation import data_of, known_from, prepare
 from tuning.progress import Progress
 from tuning.recorder import Recorder
 from tuning.report import best_trial, leaderboard
 from tuning.results import Results, best, of_history
 from tuning.search import run_study
 from tuning.tracking import check_answers
-from tuning.uris import without_secrets
 
 # What may change when a study goes on.
 MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", "concurrent", "cpus", "gpus")
@@ -309,13 +308,27 @@ def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder
         raise InputError(f"study {folder.name} was started with another lt_core: use a new --name")
     if started is None:
         tags = Identity(home.data).tags(study.space.base)
-        command = without_secrets(shlex.join(["lt-tune", *sys.argv[1:]]))
-        files = {"study.yaml": study.dump(), "plan.json": json.dumps(_planned(study, home).document(), indent=2)}
-        log.emit(Started(folder.name, command, tags, store, study.space.name, files))
+        log.emit(_started(home, folder.name, study, tags, store))
     else:
         log.emit(Continued())
     library = Library(home.path, folder.events_file)
     return Session(log, store or str(folder.checkpoints), home.data, library)
+
+
+def _started(home: Home, name: str, study: Study, tags: dict[str, str], store: str) -> Started:
+    command, resume = commands.typed(), commands.resume(name, study.space.name, home)
+    plan = json.dumps(_planned(study, home).document(), indent=2)
+    return Started(
+        name,
+        command,
+        tags,
+        store,
+        experiment=study.space.name,
+        artifacts={"study.yaml": study.dump(), "plan.json": plan, "requirements.txt": requirements()},
+        resume=resume,
+        note=commands.origin(command, resume),
+        datasets=described(data_of(study.space), home.data),
+    )
 
 
 def remarks(study: Study, history: History) -> list[str]:

@@ -15,6 +15,7 @@ from lt_core.config import TrainConfig
 from lt_core.identity import numerics
 from lt_core.train import Run
 from lt_core.value import InputError
+from tuning.evaluations import evaluations
 from tuning.store import Store
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
@@ -106,7 +107,9 @@ class Trainable(tune.Trainable):
             return {"stop_reason": "diverged"}
         if not self._assignment["test"]:
             return {"stop_reason": "finished"}
-        return {"stop_reason": "finished", "test": run.test(), "test_series": run.test_series}
+        found = run.evaluations()
+        test, series = run.test(found), run.test_series
+        return {"stop_reason": "finished", "test": test, "test_series": series, "evaluations": evaluations(run, found)}
 
 
 def checkpoint_name(trial: int) -> str:

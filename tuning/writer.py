@@ -5,8 +5,9 @@ record has whole are passed over. Not here: when to write, and what to do about 
 """
 
 import getpass
+import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from mlflow.entities import Metric, Run, ViewType
 from lt_core.config import TrainConfig
 from tuning import tracking
 from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
-from tuning.openrun import LACKS, Artifacts, OpenRun
+from tuning.openrun import LACKS, Artifacts, OpenRun, dataset_input
 
 STUDY = "none"  # the trial number of a study's own run
+MOST_TEXT = 8000  # characters of a tag
+CUT = "\n\n(The rest stands in the artifacts.)"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Writer:
         self._uri, self._client = uri, tracking.client(uri)
         self._artifacts = Artifacts(self._client)
         self._location = None if tracking.is_server(uri) else artifacts
+        self._started = Started("", "", {})
         self._experiment_id = ""
         self._study_tags: dict[str, str] = {}
         self._known: dict[str, _Known] = {}  # by trial number
@@ -100,6 +104,7 @@ class Writer:
     # --- which runs there are -------------------------------------------------------------------------
 
     def _start_study(self, event: Started) -> None:
+        self._started = event
         self._experiment_id = tracking.experiment_id(self._client, event.experiment, self._location)
         self._study_tags = {"lt.study": event.study or "none", "lt.study_id": event.study_id}
         self._known = self._runs_of_the_study()
@@ -107,13 +112,15 @@ class Writer:
         if known is not None and known.deleted:
             self._ids[STUDY] = known.run_id
         elif event.study:
-            self._start_parent(event, new=known is None or known.lacks)
+            tags = {**event.tags, **self._how_made(), "lt.kind": "study", "lt.trial": STUDY}
+            run = self._open(STUDY, event.study, event.time, tags)
+            if known is None or not known.whole:  # else it has what its end says
+                self._attach(run, event.datasets, event.artifacts)
 
-    def _start_parent(self, event: Started, *, new: bool) -> None:
-        tags = {**event.tags, "lt.kind": "study", "lt.trial": STUDY, "lt.command": event.command[:5000]}
-        run = self._open(STUDY, event.study, event.time, tags)
-        for name, text in event.artifacts.items() if new else ():  # later on, it has those of its end
-            run.keep(name, text)
+    def _how_made(self) -> dict[str, str]:
+        """The tags of a run that stands in no other: how it was made."""
+        command, resume = self._started.command[:5000], self._started.resume[:5000]
+        return {"lt.command": command, "lt.resume": resume, "mlflow.note.content": self._started.note}
 
     def _runs_of_the_study(self) -> dict[str, _Known]:
         ours = f"tags.`lt.study_id` = '{self._study_tags['lt.study_id']}'"
@@ -126,12 +133,21 @@ class Writer:
             self._ids[number] = known.run_id
             return
         name = event.role if event.kind == "run" else f"{event.kind} {number} {event.role}".strip()
-        run = self._open(number, name, event.time, {**event.tags, "lt.kind": event.kind, "lt.trial": number})
+        alone = STUDY not in self._ids
+        tags = {**event.tags, **(self._how_made() if alone else {}), "lt.kind": event.kind, "lt.trial": number}
+        run = self._open(number, name, event.time, tags)
         self.written += 1
         self._go_on(STUDY)
         self._go_on(number)
         run.params = {key: str(value) for key, value in event.params.items()}
-        run.keep("config.yaml", TrainConfig.parse(event.config).dump())
+        texts = {"config.yaml": TrainConfig.parse(event.config).dump(), **(self._started.artifacts if alone else {})}
+        self._attach(run, [event.tags.get("lt.data_id", "")], texts)
+
+    def _attach(self, run: OpenRun, data_ids: Iterable[str], texts: Mapping[str, str]) -> None:
+        """What a run has from its start: the datasets that it may read, and texts."""
+        run.inputs = [dataset_input(each) for key, each in self._started.datasets.items() if key in data_ids]
+        for name, text in texts.items():
+            run.keep(name, text)
 
     def _open(self, number: str, name: str, time_ms: int, tags: dict[str, str]) -> OpenRun:
         """A run to write to: the one that the record has, or a new one."""
@@ -160,6 +176,8 @@ class Writer:
     def _end_run(self, event: Told) -> None:
         run = self._runs[str(event.trial)]
         run.sum_up(event)
+        if event.evaluations:
+            run.keep("evaluations.json", json.dumps(event.evaluations))
         reused = event.reused_from is not None
         if reused:
             run.tags["lt.reused_from"] = self._origin(str(event.reused_from))
@@ -192,9 +210,17 @@ class Writer:
         for name, text in event.artifacts.items():
             run.keep(name, text)
         run.keep_folder(event.folder)
-        run.tags["mlflow.note.content"] = event.note
+        run.tags["mlflow.note.content"] = _page(event.note, self._started.note)
         run.metrics += [Metric(key, value, event.time, 0) for key, value in event.metrics.items()]
         run.terminate(event.stop_reason, event.time)
+
+
+def _page(note: str, origin: str) -> str:
+    """What a run's page shows: a note, of which MLflow may have room for the first lines only, and its origin."""
+    if len(note) + len(origin) + 2 > MOST_TEXT:
+        room = MOST_TEXT - len(origin) - len(CUT) - 2
+        note = note[:room].rpartition("\n")[0] + CUT
+    return f"{note}\n\n{origin}".strip()
 
 
 def _user() -> str:
