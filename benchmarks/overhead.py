@@ -10,11 +10,11 @@ rival slows down with the trials, so fewer of them flatter it.
 import argparse
 import json
 import math
-import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,20 +144,35 @@ def rival(trials: int) -> tuple[float, float]:
     return trials / seconds, memory[-1] - memory[min(FIRST, trials) - 1]
 
 
+SIDES = {"lt-tune": ours, "Ray's own": rival}
+
+
+def measured(side: str, trials: int) -> list[float]:
+    """One side in a process of its own, whose main module this is: Ray then ships what is defined here."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--side", side, "--trials", str(trials)], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def main() -> None:
-    """Measure both, each in a process of its own."""
+    """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--rival-trials", type=int, default=100)
+    parser.add_argument("--side", choices=list(SIDES), help="only this one, as two numbers")
     options = parser.parse_args()
-    spawn = multiprocessing.get_context("spawn")
+    if options.side:
+        print(json.dumps(SIDES[options.side](options.trials)))
+        return
     rates = []
-    for name, run, trials in (("lt-tune", ours, options.trials), ("Ray's own", rival, options.rival_trials)):
-        with ProcessPoolExecutor(1, spawn) as process:
-            rate, grown = process.submit(run, trials).result()
+    for side, trials in zip(SIDES, (options.trials, options.rival_trials), strict=True):
+        rate, grown = measured(side, trials)
         rates.append(rate)
         print(
-            f"{name}: {rate:.1f} trials/s over {trials} trials; memory +{grown:.0f} MB after the first {FIRST}",
+            f"{side}: {rate:.1f} trials/s over {trials} trials; memory +{grown:.0f} MB after the first {FIRST}",
             flush=True,
         )
     print(f"ratio {rates[0] / rates[1]:.1f}")
