@@ -14,11 +14,18 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
+from pydantic_core import ErrorDetails, PydanticCustomError, to_jsonable_python
 
 
 class InputError(ValueError):
-    """A mistake of the user's, told in one sentence that names the field, the value and what is allowed."""
+    """A mistake of the user's, told in one sentence that names the field, the value and what is allowed.
+
+    `path` is the dotted path of what is wrong in the data that were read, '' where it is all of them.
+    """
+
+    def __init__(self, sentence: str, path: str = "") -> None:
+        super().__init__(sentence)
+        self.path = path
 
 
 class Value(BaseModel):
@@ -39,19 +46,23 @@ class Value(BaseModel):
         try:
             return cls.model_validate_json(json.dumps(data))  # JSON mode: a list may stand for a tuple
         except ValidationError as error:
-            raise InputError(_sentence(cls, data, error)) from None
+            raise _input_error(cls, data, error) from None
 
     @classmethod
     def load(cls, text: str) -> Self:
-        """The value that a YAML text describes."""
-        return cls.parse(read_yaml(text))
+        """The value that a YAML text describes; InputError names the line."""
+        data = read_yaml(text)
+        try:
+            return cls.parse(data)
+        except InputError as error:
+            raise InputError(f"line {_line(text, error.path)}: {error}", error.path) from None
 
     def replaced(self, **fields: object) -> Self:
         """A copy with some fields new, checked like any other; InputError names what is wrong."""
         try:
             return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **fields})
         except ValidationError as error:
-            raise InputError(_sentence(type(self), {}, error)) from None
+            raise _input_error(type(self), {}, error) from None
 
     def plain(self) -> dict[str, Any]:
         """This value as dicts, lists and scalars."""
@@ -262,6 +273,23 @@ def read_yaml(text: str) -> object:
         raise InputError(f"line {line}: not valid YAML: {error.reason}") from None
 
 
+def _line(text: str, path: str) -> int:
+    """The line (from 1) of what a dotted path leads to in a YAML text, or of what would hold it."""
+    node = yaml.compose(text, _Loader)
+    line = 1
+    for part in path.split("."):
+        if isinstance(node, yaml.MappingNode):
+            pairs = {str(key.value): (key, value) for key, value in node.value}
+            if part not in pairs:
+                break
+            key, node = pairs[part]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line
+
+
 # --- one sentence out of a pydantic error -----------------------------------------------------------
 
 _WORDS = {
@@ -276,10 +304,20 @@ _WORDS = {
 }
 
 
-def _sentence(cls: type[Value], data: object, error: ValidationError) -> str:
+def _input_error(cls: type[Value], data: object, error: ValidationError) -> InputError:
     found = error.errors(include_url=False)[0]
+    path, holder, ok = _locate(cls, data, found["loc"], missing=found["type"] == "missing")
+    at = found.get("ctx", {}).get("at", "")  # where a validator of the whole knows better
+    return InputError(_sentence(cls, found, path, holder, ok), f"{path}.{at}".strip("."))
+
+
+def wrong_at(path: str, sentence: str) -> PydanticCustomError:
+    """What a validator raises that knows which of a value's fields is wrong, by its path inside the value."""
+    return PydanticCustomError("value_error", "{sentence}", {"sentence": sentence, "at": path})
+
+
+def _sentence(cls: type[Value], found: ErrorDetails, path: str, holder: str, ok: list[str]) -> str:
     kind, context, given = found["type"], found.get("ctx", {}), found["input"]
-    path, holder, ok = _locate(cls, data, found["loc"], missing=kind == "missing")
     name = path.rpartition(".")[2]
     if kind == "extra_forbidden":
         return f"there is no field `{path}`{nearest(name, ok)}; {holder} has: {', '.join(ok)}"

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from lt_core.config import TrainConfig, scaled
-from lt_core.value import InputError, Value, override, unknown
+from lt_core.value import InputError, Value, override, unknown, wrong_at
 from search_spaces.domains import (
     AnyDomain,
     Branch,
@@ -56,7 +56,7 @@ class Space(Value):
                 _check_base(domain, base)
                 ends = {end: override(base, domain.patch(end)) for end in domain.ends()}
             except InputError as error:
-                raise ValueError(f"{symbol}: {error}") from None
+                raise wrong_at(f"domains.{symbol}", f"{symbol}: {error}") from None
             for label, arm in domain.labels.items() if isinstance(domain, Branch) else ():
                 self._check_domains(arm.domains, ends[label])
 

@@ -105,24 +105,32 @@ def test_the_other_verbs_refuse(refused, arguments, sentence):
 
 
 FILES = [
-    ("- a list", "file.yaml: "),
+    ("- a list", "file.yaml, line 1: "),
     ("name: [x", "file.yaml, line 1: not valid YAML"),
     ("name: x\nname: y", "file.yaml, line 2: the key `name` is given twice"),
-    (SPACES["demo"].dump() + "colour: red\n", "file.yaml: there is no field `colour`"),
-    (STUDY.dump() + "trails: 3\n", "file.yaml: there is no field `trails` (did you mean `trials`?)"),
-    (STUDY.dump().replace("low: 0\n", "low: 20\n"), "file.yaml: "),
+    (SPACES["demo"].dump() + "colour: red\n", "file.yaml, line LAST: there is no field `colour`"),
+    (STUDY.dump() + "trails: 3\n", "file.yaml, line LAST: there is no field `trails` (did you mean `trials`?)"),
+    (STUDY.dump().replace("low: 0\n", "low: 20\n"), "file.yaml, line T1: `space.domains.T1`: low must be below high"),
+    (
+        STUDY.dump().replace("path: phases.1.start", "path: phases.1.strat"),
+        "file.yaml, line T1: `space`: T1: there is no path `phases.1.strat` (did you mean `phases.1.start`?)",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("text", "sentence"), FILES)
-def test_search_names_the_file_that_it_refuses(refused, tmp_path, text, sentence):
+def test_search_names_the_file_and_the_line_that_it_refuses(refused, tmp_path, text, sentence):
     (tmp_path / "file.yaml").write_text(text)
+    lines = text.splitlines()
+    numbers = {"LAST": len(lines), **{line.strip(": "): n for n, line in enumerate(lines, 1) if line.strip() == "T1:"}}
+    for name, number in numbers.items():
+        sentence = sentence.replace(f"line {name}:", f"line {number}:")
     assert refused("search", "file.yaml").startswith(sentence)
 
 
 def test_train_names_the_file_that_it_refuses(refused, tmp_path):
     (tmp_path / "file.yaml").write_text(CONFIGS["demo"].dump() + "epoch: 3\n")
-    assert "file.yaml: there is no field `epoch` (did you mean `epochs`?)" in refused("train", "file.yaml")
+    assert "there is no field `epoch` (did you mean `epochs`?)" in refused("train", "file.yaml")
 
 
 def test_a_damaged_data_file_is_named(refused, tmp_path, monkeypatch):

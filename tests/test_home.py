@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from lt_core import InputError
-from tuning.home import Home, load_yaml
+from lt_core.value import Value
+from tuning.home import Home, load_file
 
 NAMES = ("LT_HOME", "LT_DATA", "MLFLOW_TRACKING_URI")
 
@@ -65,9 +66,18 @@ def test_a_home_that_cannot_be_made_is_refused(home):
 # --- the user's files -------------------------------------------------------------------------------
 
 
+class Note(Value):
+    about: str
+    lr: float
+
+
+def load(name: str) -> Note:
+    return load_file(Path(name), lambda plain: Note)
+
+
 def test_yaml_is_read_with_its_umlauts(tmp_path):
     Path("a.yaml").write_bytes("about: Größe\nlr: 1e-3\n".encode())
-    assert load_yaml(Path("a.yaml")) == {"about": "Größe", "lr": 1e-3}
+    assert load("a.yaml") == Note(about="Größe", lr=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +87,18 @@ def test_yaml_is_read_with_its_umlauts(tmp_path):
         (b"a: [1\n", "a.yaml, line 2: not valid YAML: "),
         (b"a: \xff\n", "a.yaml cannot be read: "),
         (b"a: \x07\n", "a.yaml, line 1: not valid YAML: "),
+        (b"about: x\n\nlr: fast\n", "a.yaml, line 3: `lr` is 'fast'"),
+        (b"about: x\n", "a.yaml, line 1: `lr` is missing"),
     ],
 )
 def test_a_file_that_is_not_is_refused_with_its_name_and_line(content, says):
     Path("a.yaml").write_bytes(content)
     with pytest.raises(InputError) as caught:
-        load_yaml(Path("a.yaml"))
+        load("a.yaml")
     assert str(caught.value).startswith(says)
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "."])
 def test_what_is_no_file_is_refused_with_its_name(name):
     with pytest.raises(InputError, match=f"{name} cannot be read: "):
-        load_yaml(Path(name))
+        load(name)

@@ -1,10 +1,14 @@
 """Where things are: the home, the record, the data folder; reading the user's files."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from lt_core.value import InputError, read_yaml
+from lt_core.value import InputError, Value, read_yaml
+
+V = TypeVar("V", bound=Value)
 
 CLOSE_SECONDS = 60.0  # for the record to be written at the end
 INTERRUPT_SECONDS = 4.0  # the same at Ctrl-C, which must end within 10 s
@@ -35,10 +39,11 @@ class Home:
         return self.path / "artifacts"
 
 
-def load_yaml(path: Path) -> object:
-    """Plain data of a YAML file; InputError names the file, and the line where there is one."""
+def load_file(path: Path, kind: Callable[[object], type[V]]) -> V:
+    """The value in a YAML file, of the kind that its plain data ask for; InputError names the file and the line."""
     try:
-        return read_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return kind(read_yaml(text)).load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except InputError as error:

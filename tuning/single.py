@@ -22,7 +22,7 @@ from tuning.datasets import described
 from tuning.environment import requirements
 from tuning.evaluations import evaluations
 from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
-from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
+from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity, method_params, params
 from tuning.recorder import Recorder
 from tuning.store import Store
@@ -47,11 +47,7 @@ def resolve(
 def _load(path: Path) -> TrainConfig:
     if path.suffix not in (".yaml", ".yml") and not path.is_file():
         raise unknown("config", str(path), CONFIGS)
-    plain = load_yaml(path)
-    try:
-        return TrainConfig.parse(plain)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return load_file(path, lambda plain: TrainConfig)
 
 
 def train(

@@ -31,7 +31,7 @@ from tuning.driver import Session
 from tuning.environment import requirements
 from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export
-from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_yaml
+from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity
 from tuning.library import Library
 from tuning.plan import Plan, calibrated, compared
@@ -175,11 +175,8 @@ def _load(space: str) -> Study:
     path = Path(space)
     if path.suffix not in (".yaml", ".yml") and not path.is_file():
         raise unknown("space", space, SPACES)
-    plain = load_yaml(path)
-    try:
-        return Study.parse(plain) if isinstance(plain, dict) and "space" in plain else Study(space=Space.parse(plain))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    found = load_file(path, lambda plain: Study if isinstance(plain, dict) and "space" in plain else Space)
+    return found if isinstance(found, Study) else Study(space=found)
 
 
 def open_study(home: Home, study: Study, name: str | None, resume: bool, changes: Changes) -> tuple[StudyFolder, Study]:
