@@ -29,7 +29,7 @@ from ray.tune.experiment import Trial
 from search_spaces.demo import DIGITS_IB
 from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
 from tuning.recorder import Recorder
-from tuning.server import server_arguments
+from tuning.server import server_arguments, server_environment
 
 METRICS = 8
 PORT = 5055
@@ -40,8 +40,8 @@ VAL = ("acc", "acc_macro", "acc_worst", "acc_head", "acc_tail")
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """A server on SQLite with one worker."""
-    arguments = server_arguments(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts", PORT)
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    arguments = server_arguments(folder / "artifacts", PORT)
+    environment = server_environment(f"sqlite:///{folder / 'mlflow.db'}")
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
     try:

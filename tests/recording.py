@@ -28,7 +28,7 @@ from search_spaces.demo import DEMO
 from tuning.events import Asked, Ended, EpochDone, Event, Kind, Started, Told
 from tuning.identity import Identity, params
 from tuning.recorder import Recorder
-from tuning.server import server_arguments
+from tuning.server import server_arguments, server_environment
 
 SPACE = DEMO.scaled(4 / 16)  # 4 epochs, the second phase from the third on
 assert (SPACE.base.epochs, SPACE.base.phases[1].start) == (4, 2)
@@ -128,7 +128,10 @@ def undisturbed() -> str:
     return uri
 
 
+@cache
 def artifacts_of(uri: str) -> Path:
+    if not uri.startswith("sqlite:"):
+        return Path(mkdtemp())
     return Path(uri.removeprefix("sqlite:///")).parent / "artifacts"
 
 
@@ -183,29 +186,37 @@ def free_port() -> int:
 
 
 class Server:
-    """A real MLflow server on a database in a folder; it may be killed and started again."""
+    """A real MLflow server on a database, in its folder unless one is given; it may be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.uri = f"http://user:s3cret@127.0.0.1:{self.port}"
-        self._arguments = server_arguments(database(folder), folder / "artifacts", self.port)
-        self._environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    options: more of its own. secret: before the host in its address.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str, store: str = "", secret: str = "user:s3cret@", prefix: str = "", **env: str
+    ) -> None:
+        self.port, self._folder = free_port(), folder
+        self.uri = f"http://{secret}127.0.0.1:{self.port}{prefix}"
+        self._health = f"http://127.0.0.1:{self.port}{prefix}/health"
+        self._arguments = [*server_arguments(folder / "artifacts", self.port), *options]
+        self._environment = server_environment(store or database(folder)) | env
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, *self._arguments],
-            env=self._environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._arguments],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         until(self._answers, 120)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None
+        assert self._process.poll() is None, (self._folder / "server.log").read_text()
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=1).close()
+            urllib.request.urlopen(self._health, timeout=1).close()
         except (urllib.error.URLError, OSError):
             return False
         return True

@@ -96,6 +96,10 @@ OTHERS = [
     (["export", "demo-1", "--top", "0"], "--top"),
     (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
+    (
+        ["submit", "search", "demo", "--tracking-uri", "http://u:pw@h"],
+        "http://***@h has a password, which the cluster's",
+    ),
 ]
 
 

@@ -1,5 +1,6 @@
 """The MLflow UI on the record: starts a server, waits until it answers, stops it cleanly."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -28,8 +29,12 @@ def serve(home: Home, port: int, browser: bool) -> int:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port} is taken: give another")
     log = home.path / "mlflow-server.log"
-    arguments = server_arguments(home.tracking_uri, home.artifacts, port)
-    process = subprocess.Popen([sys.executable, *arguments], stdout=log.open("wb"), stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        [sys.executable, *server_arguments(home.artifacts, port)],
+        env=server_environment(home.tracking_uri),
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         typer.echo("starting the MLflow server", err=True)
@@ -73,8 +78,12 @@ def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
     return False
 
 
-def server_arguments(uri: str, artifacts: Path, port: int) -> list[str]:
-    """Python's arguments for an MLflow server on a database, with one worker: more lose TCP_NODELAY and are slower."""
-    store = ["--backend-store-uri", uri, "--artifacts-destination", artifacts.as_uri()]
+def server_arguments(artifacts: Path, port: int) -> list[str]:
+    """Python's arguments for an MLflow server with one worker: more lose TCP_NODELAY and are slower."""
     place = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    return ["-m", "mlflow", "server", "--app-name", "lt-tune", *store, *place]
+    return ["-m", "mlflow", "server", "--app-name", "lt-tune", "--artifacts-destination", artifacts.as_uri(), *place]
+
+
+def server_environment(uri: str) -> dict[str, str]:
+    """Its environment, which names the database: a command line, and any secret in it, is for all to read."""
+    return {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

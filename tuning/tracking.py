@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import mlflow
+import sqlalchemy
 from mlflow.exceptions import MlflowException, RestException
 
 from lt_core.value import InputError
@@ -37,8 +38,12 @@ def _probe(uri: str) -> str:
     """'' where MLflow answers, else why not."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
+        if "://" in uri and not is_server(uri):  # MLflow would try for minutes
+            sqlalchemy.create_engine(uri).connect().close()
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
-    except Exception as error:  # MLflow's own, requests', SQLAlchemy's, a driver that is not installed
+    except ModuleNotFoundError as error:
+        return f"its driver is not installed: {error}; for PostgreSQL: pip install 'lt-tune[postgresql]'"
+    except Exception as error:  # MLflow's own, requests', SQLAlchemy's
         return reason(error)
     return ""
 
