@@ -77,10 +77,11 @@ def test_an_extended_study_shows_its_last_best():
     better = [*before, *trial(7, 0.95)]
     assert [group.role for group in confirmed(results(*better))] == ["paper", "CE"]  # the old ones moved down
     new = DEMO.config({**PAPER, "T1": 7}).model_copy(update={"seed": 1})
-    again = [replace(asked(20, new, "confirm", "best"), settings={"T1": 7}), epoch(20, 16, 0.5)]
+    settings = results(*better).top[0].settings
+    again = [replace(asked(20, new, "confirm", "best"), settings=settings), epoch(20, 16, 0.5)]
     groups = confirmed(results(*better, *again, Told(20, "finished", {"test_acc": 0.75})))
     assert [group.role for group in groups] == ["best", "paper", "CE"]
-    assert (groups[0].settings, groups[0].test, groups[0].searched) == ({"T1": 7}, {1: 0.75}, 0.95)
+    assert (groups[0].settings, groups[0].test, groups[0].searched) == (settings, {1: 0.75}, 0.95)
 
 
 # --- the table --------------------------------------------------------------------------------------

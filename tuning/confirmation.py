@@ -49,9 +49,9 @@ class Confirmed:
 def confirmed(results: Results) -> list[Confirmed]:
     """The configs confirmed: best, best-2, ..., paper, CE, exact. Of an extended study, those of its last ranking."""
     runs = results.of_kind("confirm")
-    last = {run.role: run.recipe_id for run in runs}
+    last = {run.role: run.settings for run in runs}  # not the recipe, which other training images change
     roles = [role for role in sorted(last, key=_order) if not _is_stale(role, last[role], results.top)]
-    runs_of = {role: [run for run in runs if (run.role, run.recipe_id) == (role, last[role])] for role in roles}
+    runs_of = {role: [run for run in runs if (run.role, run.settings) == (role, last[role])] for role in roles}
     return [_confirmed(role, runs_of[role], results) for role in roles]
 
 
@@ -81,14 +81,14 @@ def _order(role: str) -> tuple[int, int]:
     return 1, known.index(role) if role in known else len(known)
 
 
-def _is_stale(role: str, recipe: str, top: Sequence[Trial]) -> bool:
+def _is_stale(role: str, settings: Mapping[str, Setting], top: Sequence[Trial]) -> bool:
     """Whether a study that was extended has another config of this rank by now."""
-    return _is_found(role) and recipe not in [trial.recipe_id for trial in top[_rank(role) - 1 : _rank(role)]]
+    return _is_found(role) and settings not in [trial.settings for trial in top[_rank(role) - 1 : _rank(role)]]
 
 
 def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
     done = [run for run in runs if run.stop_reason == "finished"]
-    searched = [t.score for t in results.ranked if t.recipe_id == runs[0].recipe_id and t.stop_reason == "finished"]
+    searched = [t.score for t in results.ranked if t.settings == runs[0].settings and t.stop_reason == "finished"]
     return Confirmed(
         role,
         runs[0].settings,

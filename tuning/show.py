@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning import commands
-from tuning.confirmation import confirmed, confirmed_grid, sentences
+from tuning.confirmation import confirmed, confirmed_grid, exact_grid, sentences
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.plan import Plan
@@ -125,6 +125,8 @@ def _print_study(outcome: Outcome, home: Home) -> None:
     groups = confirmed(outcome.results)
     if groups:
         console.print(confirmed_grid(groups).rich())
+        if exact := exact_grid(groups):
+            console.print(exact.rich())
         for sentence in sentences(groups):
             console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     for remark in outcome.remarks:
