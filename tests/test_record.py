@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from recording import ENDED, EVENTS, SPACE, STARTED, ask, deliver, epochs, study, undisturbed
-from test_events import history
+from test_events import epoch, history
 
 from lt_core import InputError
-from search_spaces import Study
+from search_spaces import SPACES, Study
 from tuning.events import Ended, Event, Started, Told
-from tuning.record import finished_trials, read_study
+from tuning.record import finished_trials, read_study, settings_of
 from tuning.results import Results, of_history
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -41,6 +41,32 @@ def test_without_courses_all_else_is_the_same(uri):
     quick, whole = read_study(uri, "mine-1", courses=False), read_study(uri, "mine-1")
     assert [t.scores for t in quick.trials] == [{}] * 7 and whole.trials[0].scores == {3: 0.625, 4: 0.75}
     assert [replace(t, scores={}) for t in whole.trials] == list(quick.trials)
+
+
+def test_what_a_study_judges_by_beside_the_score_is_read_back(uri):
+    fields = {"objectives": ["score", "val_acc_tail"], "constraints": [{"metric": "val_acc_head", "at_least": 0.7}]}
+    study = Study.parse({**STUDY.plain(), **fields})
+    started = replace(STARTED, artifacts={"study.yaml": study.dump()})
+    outcomes = {"val_acc_tail": 0.25, "val_acc_head": 0.5}
+    best = epoch(0, 3, 0.75, val={"acc": 0.75, "acc_tail": 0.25, "acc_head": 0.5})
+    last = epoch(0, 4, 0.75, best_epoch=3)
+    events = [started, ask(0), *epochs(0, None, None), best, last, Told(0, "finished", outcomes=outcomes)]
+    deliver(uri, events)
+    (trial,) = read_study(uri, "mine-1").trials
+    assert (trial.objectives, trial.feasible, trial.judged) == ((0.75, 0.25), False, {"score": 0.75, **outcomes})
+    assert told(read_study(uri, "mine-1")) == told(of_history("mine-1", study, history(*events)))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_settings_come_back_as_they_were_in_every_space(name):
+    space = SPACES[name]
+    points = [
+        space.paper,
+        *(space.point({symbol: end}) for symbol, domain in space.domains.items() for end in domain.ends()),
+    ]
+    for point in points:
+        params = {symbol: str(point.get(symbol, "none")) for symbol in space.symbols}
+        assert settings_of(space.domains, params) == point
 
 
 def test_a_twin_of_a_twin_ended_as_the_first(uri):

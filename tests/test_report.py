@@ -1,78 +1,86 @@
-import io
+from dataclasses import replace
 
 import pytest
-from rich.console import Console
-from test_confirmation import THREE, confirm
-from test_events import asked, epoch
-from test_results import PAPER, TRIALS, results, trial
+from test_confirmation import THREE, confirming
+from test_results import STUDY, TRIALS, results, trial
 
+from search_spaces import SPACES, Study
 from search_spaces.demo import DEMO
-from tuning.confirmation import confirmed_grid
-from tuning.events import Ended, Told
-from tuning.grid import Grid
-from tuning.report import leaderboard
+from tuning.confirmation import confirmed, sentences
+from tuning.events import Ended, Started
+from tuning.figures import figures
+from tuning.importance import importance
+from tuning.leaderboard import leaderboard
+from tuning.report import UNCONFIRMED, study_report
 
-# --- leaderboard ------------------------------------------------------------------------------------
+CONFIRMED = [event for number, run in enumerate(THREE, 10) for event in confirming(number, *run)]
+STARTED = Started("mine", "lt-tune search demo", {"lt.version": "0.1", "lt.core_id": "abc"})
+FINISHED = results(STARTED, *TRIALS, *CONFIRMED, Ended("finished"))
 
 
-def test_a_leaderboard_shows_every_trial_with_its_settings():
-    grid = leaderboard(results(*TRIALS))
-    assert grid.heads == ["#", "trial", "T1", "epsilon", "alpha", "score", "epoch", "trained", "state"]
-    assert grid.rows == [
-        ["1", "2", "2", "0.001", "1000", "0.8125", "16", "16/16", "finished"],
-        ["2", "0 (paper)", "0", "0.001", "1000", "0.7500", "16", "16/16", "finished"],
-        ["3", "4", "4", "0.001", "1000", "0.7500", "16", "16/16", "finished"],
-        ["-", "1", "1", "0.001", "1000", "0.9000", "12", "12/16", "early stopped"],
-        ["-", "3", "3", "0.001", "1000", "", "", "0/16", "failed"],
-        ["-", "5", "5", "0.001", "1000", "", "", "3/16", "diverged"],
-        ["-", "6", "6", "0.001", "1000", "0.9000", "13", "13/16", "running"],
+def section(report, title):
+    return next(section for section in report.sections if section.title == title)
+
+
+def test_a_report_says_what_was_found_and_what_fresh_seeds_say():
+    report = study_report(FINISHED, pictures=False)
+    found = section(report, "What was found")
+    best, *rest = found.sentences
+    assert best == "Trial 2 has the best score of the search, 0.8125: T1=2, epsilon=0.001, alpha=1000."
+    assert rest == sentences(confirmed(FINISHED))
+    assert found.tables.keys() == {"confirmed"}
+    assert (report.title, report.about, report.command) == ("mine", DEMO.about, "lt-tune search demo")
+
+
+def test_a_study_that_was_not_confirmed_warns_of_its_score():
+    assert section(study_report(results(*TRIALS), pictures=False), "What was found").sentences[1:] == (UNCONFIRMED,)
+    empty = section(study_report(results(), pictures=False), "What was found").sentences
+    assert empty[0] == "No trial has reached its full length within the constraints."
+
+
+def test_a_report_has_all_tables():
+    tables = study_report(FINISHED, pictures=False).tables
+    assert tables.keys() == {"confirmed", "leaderboard", "cost", "rungs", "space", "versions"}
+    assert tables["leaderboard"] == leaderboard(FINISHED)
+    assert tables["space"].rows == [
+        ["T1", "0 to 10", "", "8"],
+        ["epsilon", "1e-08 to 0.1, log", "", "0.001"],
+        ["alpha", "10 to 100000, log", "", "1000"],
     ]
-    assert (grid.unranked, grid.title) == (3, "Leaderboard")
-    narrow = leaderboard(results(*TRIALS), narrow=True)
-    assert narrow.heads == ["#", "trial", "settings", "score", "epoch", "trained", "state"]
-    assert narrow.rows[0] == ["1", "2", "T1=2, epsilon=0.001, alpha=1000", "0.8125", "16", "16/16", "finished"]
+    assert tables["versions"].rows == [["lt-tune", "0.1"], ["core", "abc"], ["numerics", "cpu threads=1"]]
 
 
-def test_what_ran_when_the_study_ended_was_interrupted():
-    grid = leaderboard(results(*trial(0, 0.5, "running", length=13), Ended("interrupted")))
-    assert grid.rows[0][-1] == "interrupted"
+def test_what_mattered_is_a_table_once_enough_trials_are_whole():
+    few, many = results(*TRIALS), results(*(event for n in range(5) for event in trial(n, 0.5 + n / 100)))
+    assert section(study_report(few, pictures=False), "What mattered").tables == {}
+    assert "Too few trials" in section(study_report(few, pictures=False), "What mattered").sentences[0]
+    mattered = section(study_report(many, pictures=False), "What mattered")
+    assert "Fewer than 20 trials: hardly more than noise" in mattered.sentences[0]
+    assert mattered.tables["importance"].title == "Importance, by 5 trials of full length"
 
 
-def test_a_copied_trial_is_ranked_and_says_that_it_is_one():
-    copied = [*trial(1, 0.5)[:-1], Told(1, "finished", reused_from=0)]
-    grid = leaderboard(results(*trial(0, 0.5), *copied))
-    assert [(row[0], row[1], row[-1]) for row in grid.rows] == [("1", "0", "finished"), ("2", "1", "reused")]
+def test_a_report_holds_every_picture_with_words():
+    report = study_report(FINISHED)
+    pictures = {name: picture for section in report.sections for name, picture in section.pictures.items()}
+    assert (
+        pictures.keys() == figures(FINISHED, importance(FINISHED)).keys() == {"history", "slices", "parallel", "rungs"}
+    )
+    assert all(picture.png.startswith(b"\x89PNG") and picture.caption for picture in pictures.values())
 
 
-@pytest.mark.parametrize(("top", "unranked"), [(2, 2), (3, 3), (5, 3), (99, 3)])
-def test_a_long_leaderboard_is_cut_and_says_so(top, unranked):
-    grid = leaderboard(results(*TRIALS), top)
-    assert (len(grid.rows), grid.unranked) == (min(top, 7), unranked)
-    assert grid.title == ("Leaderboard" if top == 99 else f"Leaderboard (first {top} of 7 trials)")
+def test_how_it_was_made_names_objectives_and_constraints():
+    fields = {"objectives": ["score", "val_acc_tail"], "constraints": [{"metric": "val_acc_head", "at_least": 0.7}]}
+    study = Study.parse({**STUDY.plain(), **fields})
+    made = section(study_report(replace(FINISHED, study=study), pictures=False), "How it was made")
+    assert made.sentences == (
+        "16 trials by tpe, seed 0, for score, val_acc_tail, within val_acc_head >= 0.7; 5 fresh seeds to confirm.",
+    )
 
 
-def test_a_study_without_trials_has_an_empty_leaderboard():
-    grid = leaderboard(results())
-    assert (grid.rows, grid.unranked) == ([], 0)
-    assert grid.markdown().count("\n") == 1
-
-
-# --- in the terminal --------------------------------------------------------------------------------
-
-
-def in_terminal(grid: Grid, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(grid.rich())
-    return console.file.getvalue()
-
-
-@pytest.mark.parametrize("narrow", [False, True])
-def test_in_80_columns_no_number_breaks(narrow):
-    long = {**PAPER, "epsilon": 4.429e-08, "alpha": 74282.0}
-    more = [asked(7, DEMO.config(long), **long), epoch(7, 1, 0.5)]
-    found = results(*TRIALS, *more)
-    shown = in_terminal(leaderboard(found, narrow=narrow), 80) + in_terminal(confirmed_grid(confirm(*THREE)), 80)
-    assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
-    words = ["0.8125", "16/16", "0 (paper)", "early stopped", "diverged", "4.43e-08", "74300"]
-    for text in [*words, "62.50 ± 17.68", "+25.00 [-133.83, +183.83]", "epsilon=0.001,"]:
-        assert text in shown
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_that_ships_can_be_told(name):
+    found = replace(results(), study=Study(space=SPACES[name]))
+    rows = section(study_report(found, pictures=False), "How it was made").tables["space"].rows
+    assert {row[0] for row in rows} == set(SPACES[name].symbols)
+    paper = {row[0]: row[3] for row in rows if row[3]}
+    assert paper.keys() == SPACES[name].paper.keys()

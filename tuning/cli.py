@@ -186,6 +186,23 @@ def predict(
     return prediction.predict(model, images, top, fit, as_json)
 
 
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(help="A study in the record.")],
+    kind: Annotated[str | None, typer.Option("--format", help="md, csv, latex or html. [the terminal's]")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the report's files, of all formats or of one.")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """What a study found, by how much, what mattered and what it cost, from the record alone."""
+    _quiet()
+    from tuning import reporting
+    from tuning.home import Home
+
+    return reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
+
+
 @app.command("show")
 def show_(
     name: Annotated[str | None, typer.Argument(help="A config, space or table.")] = None,

@@ -15,7 +15,8 @@ from search_spaces.study import Study
 from tuning.cluster import unshared
 from tuning.events import Asked, EpochDone, EventLog, History, Told, TrialRecord, now
 from tuning.library import Library
-from tuning.report import best_trial
+from tuning.outcome import judged
+from tuning.results import best_trial
 from tuning.stages import Stage
 from tuning.store import Store
 from tuning.trainable import checkpoint_name
@@ -44,7 +45,7 @@ class Driver:
     """Between a stage, which says what is wanted, and Ray, which runs it."""
 
     def __init__(self, session: Session, stage: Stage, device: str, study: Study | None = None) -> None:
-        """study: whose best trial's checkpoint is kept; None where none is."""
+        """study: that judges the trials, and keeps the best one's checkpoint; None where a stage does neither."""
         self._device, self._study = device, study
         self._session, self._stage, self._history = session, stage, session.history
         self._store = Store(session.store)
@@ -144,8 +145,9 @@ class Driver:
     def _tell(self, event: Told) -> None:
         """End a trial, and with it the duplicates that waited for it."""
         before = self._best()
-        self._session.log.emit(event)
         trial = self._history.trials[event.trial]
+        outcomes = judged(self._study, trial) if self._study else {}
+        self._session.log.emit(replace(event, outcomes=outcomes))
         self._stage.told(trial)
         self._clear_checkpoints(event.trial, before)
         for number in self._waiting.pop(event.trial, []):

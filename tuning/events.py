@@ -85,9 +85,9 @@ class EpochDone:
 @dataclass(frozen=True)
 class Told:
     """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
-    config asks for them, `evaluations` what the test part gives class by class (evaluations.py); `reused_from` is the
-    trial of an equal config whose epochs and stop reason were copied, its number in this log, or STUDY_ID/NUMBER of
-    another one."""
+    config asks for them, `evaluations` what the test part gives class by class (evaluations.py); `outcomes` are the
+    metrics, at the epoch of its score, that its study judges it by beside the score; `reused_from` is the trial of an
+    equal config whose epochs and stop reason were copied, its number in this log, or STUDY_ID/NUMBER of another one."""
 
     trial: int
     stop_reason: StopReason
@@ -96,6 +96,7 @@ class Told:
     reused_from: int | str | None = None
     test_series: list[float] = field(default_factory=list)
     evaluations: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, float] = field(default_factory=dict)
     time: int = field(default_factory=now)
 
 

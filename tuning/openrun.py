@@ -103,6 +103,7 @@ class OpenRun:
             "epochs_trained": 0 if reused else self._epochs,
             "epochs_reused": self._epochs if reused else 0,
             "device_seconds": self._seconds,
+            **{f"{name}_at_best": value for name, value in event.outcomes.items()},
             **event.test,
         }
         if self._best_epoch is not None:

@@ -1,6 +1,6 @@
 """What a trial came to, as a study judges it: its objectives' values, whether it is within the constraints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from search_spaces.study import Study
 from tuning.events import TrialRecord
@@ -12,6 +12,18 @@ def metric(trial: TrialRecord, name: str) -> float | None:
         return trial.last["score"]
     val = trial.epochs[trial.last["best_epoch"] - 1].result["val"]
     return val.get(name.removeprefix("val_"))
+
+
+def judged_by(study: Study) -> list[str]:
+    """The metrics beside the score that a study's objectives and constraints are about."""
+    names = [*study.objectives, *(constraint.metric for constraint in study.constraints)]
+    return [name for name in dict.fromkeys(names) if name != "score"]
+
+
+def judged(study: Study, trial: TrialRecord) -> dict[str, float]:
+    """What a trial came to in those metrics, as far as it has them."""
+    found = {name: metric(trial, name) for name in judged_by(study)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def values(study: Study, trial: TrialRecord) -> tuple[float, ...] | None:
@@ -26,9 +38,10 @@ def violations(study: Study, trial: TrialRecord) -> dict[str, float]:
     return {text: c.violation(value) for text, (c, value) in found.items() if value is not None}
 
 
-def feasible(study: Study, trial: TrialRecord) -> bool:
-    """Whether a trial is within all constraints."""
-    return all(violation <= 0 for violation in violations(study, trial).values())
+def feasible(study: Study, found: Mapping[str, float | None]) -> bool:
+    """Whether values by metric are within all constraints; a metric without a value breaks nothing."""
+    values = [(constraint, found.get(constraint.metric)) for constraint in study.constraints]
+    return all(value is None or constraint.violation(value) <= 0 for constraint, value in values)
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:

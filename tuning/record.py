@@ -11,10 +11,11 @@ from mlflow.entities import Run
 
 from lt_core.config import TrainConfig
 from lt_core.value import InputError, nearest
-from search_spaces.space import Choice, Domain, Int, Setting
+from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Int, Setting
 from search_spaces.study import Study
 from tuning.events import Kind, is_name
-from tuning.results import Results, Trial
+from tuning.outcome import judged_by
+from tuning.results import Results, Trial, judgement
 from tuning.tracking import client
 
 MOST_RUNS = 50_000  # that MLflow gives at once
@@ -57,7 +58,7 @@ def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
     trials = [record.counted(run, trial) for run, trial in zip(runs.values(), trials, strict=True)]
     tags = parent.data.tags
     in_order = tuple(sorted(trials, key=lambda trial: trial.number))
-    results = Results(name, study, tags.get("lt.command", ""), in_order, tags["lt.stop_reason"] == "finished")
+    results = Results(name, study, tags.get("lt.command", ""), in_order, tags["lt.stop_reason"] == "finished", tags)
     return record.with_courses(results, runs.values()) if courses else results
 
 
@@ -134,11 +135,12 @@ def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
     """A run as reports read it, its epochs as its end summed them up."""
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     best_epoch = metrics.get("best_epoch")
+    outcomes = {name: metrics[f"{name}_at_best"] for name in judged_by(study) if f"{name}_at_best" in metrics}
     return Trial(
         number=int(tags["lt.trial"]),
         kind=_kind(tags["lt.kind"]),
         role="" if tags["lt.role"] == "none" else tags["lt.role"],
-        settings=_settings(study.space.domains, params),
+        settings=settings_of(study.space.domains, params),
         seed=int(tags["lt.seed"]),
         config_id=tags["lt.config_id"],
         recipe_id=tags["lt.recipe_id"],
@@ -148,11 +150,16 @@ def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
         score=metrics.get("score"),
         best_epoch=None if best_epoch is None else int(best_epoch),
         reused=tags["lt.stop_reason"] == "reused",
-        values={name: value for name, value in metrics.items() if name.startswith(("val_", "test_"))},
+        values={name: value for name, value in metrics.items() if _is_value(name)},
         seconds=metrics.get("device_seconds", 0.0),
         numerics=tags["lt.numerics"],
         error=tags.get("lt.error", ""),
+        **judgement(study, metrics.get("score"), outcomes),
     )
+
+
+def _is_value(metric: str) -> bool:
+    return metric.startswith(("val_", "test_")) and not metric.endswith("_at_best")
 
 
 def _kind(text: str) -> Kind:
@@ -168,15 +175,20 @@ def _stop_reason(run: Run, runs: Mapping[str, Run]) -> str:
     return _stop_reason(twin, runs) if twin else "finished"
 
 
-def _settings(domains: Mapping[str, Domain], params: Mapping[str, str]) -> dict[str, Setting]:
-    """The settings that params spell out."""
-    found = {symbol: _setting(domain, params.get(symbol, "none")) for symbol, domain in domains.items()}
-    return {symbol: setting for symbol, setting in found.items() if setting is not None}
+def settings_of(domains: Domains, params: Mapping[str, str]) -> dict[str, Setting]:
+    """The settings that params spell out; those of an arm under its label only."""
+    found: dict[str, Setting] = {}
+    for symbol, domain in domains.items():
+        setting = _setting(domain, params.get(symbol, "none"))
+        if setting is not None:
+            found[symbol] = setting
+            found |= settings_of(domain.arm(setting).domains, params) if isinstance(domain, Branch) else {}
+    return found
 
 
-def _setting(domain: Domain, text: str) -> Setting | None:
+def _setting(domain: AnyDomain, text: str) -> Setting | None:
     """A domain's value as it was; None where a param says that the run has none."""
-    if isinstance(domain, Choice):
+    if isinstance(domain, Choice | Branch):
         return text if text in domain.labels else None
     if text == "none":
         return None

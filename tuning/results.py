@@ -6,12 +6,12 @@ Not here: reading the record (record.py), tables (report.py, confirmation.py), f
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from search_spaces.space import Setting
 from search_spaces.study import Study
 from tuning.events import History, Kind, TrialRecord
-from tuning.outcome import feasible
+from tuning.outcome import dominates, feasible, judged, metric
 
 MOST_CURVES = 100  # whose course is drawn, and hence read from the record
 
@@ -22,8 +22,9 @@ class Trial:
 
     settings: the space's symbols that it has. length: the epochs of a whole training; epochs: those that it has.
     stop_reason: why it ended, a reused one like its twin; `running`, or `interrupted` where its study ended before it.
+    judged: what its study judges it by, at the epoch of its score: `score`, other objectives, what constraints name.
+    objectives: their values, the primary one first; empty where one is missing. feasible: within the constraints.
     values: the last value of each val metric (val_acc, val_acc_tail, ...), and those of its end (test_acc, ...).
-    feasible: within the study's constraints.
     scores: the running score by epoch, from the last phase on; the record gives it of the trials that are drawn only.
     seconds: of all its epochs.
     numerics: what its numbers depend on: device, threads, precision; `none` before its first epoch.
@@ -42,6 +43,8 @@ class Trial:
     score: float | None
     best_epoch: int | None
     reused: bool = False
+    judged: Mapping[str, float] = field(default_factory=dict)
+    objectives: tuple[float, ...] = ()
     feasible: bool = True
     values: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
@@ -59,13 +62,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Results:
-    """A study's trainings by number. `ended`: it ended by itself, and does not go on."""
+    """A study's trainings by number. `ended`: it ended by itself, and does not go on. `tags`: what identifies it."""
 
     name: str
     study: Study
     command: str
     trials: tuple[Trial, ...]
     ended: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Trial]:
         """The trainings of a kind, by number."""
@@ -73,9 +77,27 @@ class Results:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The searched trials: those of full length by score, best first, then those outside the constraints, then the
-        others as they were asked for."""
-        return sorted(ranked(self.of_kind("trial")), key=_shelf)
+        """The searched trials: those of full length by the first objective, best first, then those outside the
+        constraints, then the others as they were asked for."""
+        return sorted(ranked(self.of_kind("trial")), key=_place)
+
+    @property
+    def able(self) -> list[Trial]:
+        """The trials of full length within the constraints, best first."""
+        return [trial for trial in self.ranked if trial.stop_reason == "finished" and trial.feasible]
+
+    @property
+    def best(self) -> Trial | None:
+        """The first of them."""
+        return next(iter(self.able), None)
+
+    @cached_property
+    def front(self) -> list[Trial]:
+        """Those than which no other is better in one objective and as good in all, best first."""
+        able = [
+            trial for trial in self.ranked if trial.stop_reason == "finished" and trial.feasible and trial.objectives
+        ]
+        return [t for t in able if not any(dominates(other.objectives, t.objectives) for other in able)]
 
     @cached_property
     def shown(self) -> list[Trial]:
@@ -88,16 +110,26 @@ class Results:
         """The configs that the search found, best first: of full length, each once, without the paper's setting."""
         seen = {trial.recipe_id for trial in self.of_kind("trial") if trial.role == "paper"}
         found: list[Trial] = []
-        for trial in self.ranked:
-            if trial.stop_reason == "finished" and trial.feasible and trial.recipe_id not in seen:
+        for trial in self.able:
+            if trial.recipe_id not in seen:
                 seen.add(trial.recipe_id)
                 found.append(trial)
         return found
 
 
-def _shelf(trial: Trial) -> int:
-    """Which part of a leaderboard a trial stands in."""
-    return 2 if trial.stop_reason != "finished" else 0 if trial.feasible else 1
+def _place(trial: Trial) -> tuple[int, float]:
+    """Which part of a leaderboard a trial stands in, and how far up."""
+    if trial.stop_reason != "finished":
+        return 2, 0.0
+    return (0 if trial.feasible else 1), -trial.objectives[0] if trial.objectives else 0.0
+
+
+def judgement(study: Study, score: float | None, outcomes: Mapping[str, float]) -> dict[str, Any]:
+    """The fields of a trial that say how its study judges it; `outcomes` are those beside the score."""
+    found = {**({} if score is None else {"score": score}), **outcomes}
+    values = tuple(found[name] for name in study.objectives if name in found)
+    whole = values if len(values) == len(study.objectives) else ()
+    return {"judged": found, "objectives": whole, "feasible": feasible(study, found)}
 
 
 class Ranked(Protocol):
@@ -135,6 +167,13 @@ def best(trials: Iterable[T]) -> T | None:
     return next((trial for trial in ranked(trials) if trial.stop_reason == "finished"), None)
 
 
+def best_trial(study: Study, history: History) -> TrialRecord | None:
+    """The trial of full length, within the constraints, that is best in the first objective, the first of equals."""
+    full = [trial for trial in history.of_kind("trial") if trial.stop_reason == "finished"]
+    able = [trial for trial in full if feasible(study, {"score": trial.score, **judged(study, trial)})]
+    return max(able, key=lambda trial: metric(trial, study.objectives[0]) or 0.0, default=None)
+
+
 def _score(trial: Ranked) -> float:
     assert trial.score is not None  # a whole training has one
     return trial.score
@@ -146,7 +185,7 @@ def of_history(name: str, study: Study, history: History) -> Results:
     over = history.ended is not None
     trials = tuple(_trial(study, history.trials[n], over=over) for n in sorted(history.trials))
     ended = history.ended is not None and history.ended.stop_reason == "finished"
-    return Results(name, study, command, trials, ended)
+    return Results(name, study, command, trials, ended, history.started.tags if history.started else {})
 
 
 def _trial(study: Study, trial: TrialRecord, *, over: bool) -> Trial:
@@ -167,10 +206,10 @@ def _trial(study: Study, trial: TrialRecord, *, over: bool) -> Trial:
         score=last["score"],
         best_epoch=last["best_epoch"],
         reused=told is not None and told.reused_from is not None,
-        feasible=feasible(study, trial),
         values={**val, **(told.test if told else {})},
         scores={result["epoch"]: result["score"] for result in results if result["score"] is not None},
         seconds=sum(result["seconds"] for result in results),
         numerics=trial.epochs[-1].numerics if trial.epochs else "none",
         error=told.error if told else "",
+        **judgement(study, last["score"], judged(study, trial) if told else {}),
     )

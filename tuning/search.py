@@ -20,7 +20,7 @@ from search_spaces.study import Study
 from tuning.cluster import device_share, gpus_per_trial, slots
 from tuning.driver import Driver, Session
 from tuning.identity import Identity
-from tuning.report import best_trial
+from tuning.results import best_trial
 from tuning.stages import ConfirmStage, SearchStage, Stage
 from tuning.suggest import RaySearcher
 from tuning.trainable import Trainable

@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from tuning import commands
-from tuning.confirmation import confirmed, confirmed_grid, exact_grid, sentences
+from tuning import commands, summary
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
 from tuning.plan import Plan
-from tuning.report import by_label, leaderboard
-from tuning.results import Trial
 from tuning.studies import Outcome, state, stored
 from tuning.sync import Synced
 from tuning.uris import without_secrets
-
-TOP = 10
 
 
 def study(outcome: Outcome, home: Home, as_json: bool) -> int:
@@ -115,20 +109,7 @@ def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
 
 def _print_study(outcome: Outcome, home: Home) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(_leaderboard(outcome, console))
-    for trial in outcome.results.of_kind("trial"):
-        if trial.error:
-            console.print(f"trial {trial.number} failed: {trial.error}", markup=False, highlight=False)
-    labels = by_label(outcome.results)
-    if labels is not None:
-        console.print(labels.rich())
-    groups = confirmed(outcome.results)
-    if groups:
-        console.print(confirmed_grid(groups).rich())
-        if exact := exact_grid(groups):
-            console.print(exact.rich())
-        for sentence in sentences(groups):
-            console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    summary.show(outcome.results, console)
     for remark in outcome.remarks:
         console.print(remark, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
@@ -139,40 +120,14 @@ def _print_study(outcome: Outcome, home: Home) -> None:
     print(f"compare in MLflow: {commands.ui(home)}")
 
 
-def _leaderboard(outcome: Outcome, console: Console) -> Table:
-    """With a column for each symbol where they fit side by side, else with one for all of them."""
-    table = leaderboard(outcome.results, TOP).rich()
-    if console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
-        return table
-    return leaderboard(outcome.results, TOP, narrow=True).rich()
-
-
 def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
-    groups = confirmed(outcome.results)
     return {
-        "study": outcome.name,
+        **summary.document(outcome.results),
         "state": "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished",
-        "trials": [_trial_document(trial) for trial in outcome.results.ranked],
-        "confirmed": [
-            {"config": g.role, "settings": dict(g.settings), "score": g.score, "test_acc": g.test} for g in groups
-        ],
-        "verdicts": sentences(groups),
         "remarks": outcome.remarks,
         "export": str(outcome.export) if outcome.export else None,
         "tracking_uri": without_secrets(home.tracking_uri),
         "go_on": commands.resume(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
-    }
-
-
-def _trial_document(trial: Trial) -> dict[str, Any]:
-    return {
-        "trial": trial.number,
-        "settings": trial.settings,
-        "score": trial.score,
-        "best_epoch": trial.best_epoch,
-        "epochs": trial.epochs,
-        "stop_reason": trial.stop_reason,
-        "config_id": trial.config_id,
     }
 
 

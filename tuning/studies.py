@@ -33,14 +33,14 @@ from tuning.events import Continued, Ended, EventLog, History, Started, StudyFol
 from tuning.export import export
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity
+from tuning.leaderboard import leaderboard
 from tuning.library import Library
 from tuning.plan import Plan, calibrated, compared
 from tuning.plan import plan as planned
 from tuning.preparation import data_of, known_from, prepare
 from tuning.progress import Progress
 from tuning.recorder import Recorder
-from tuning.report import best_trial, leaderboard
-from tuning.results import Results, best, of_history
+from tuning.results import Results, best_trial, of_history
 from tuning.search import run_study
 from tuning.tracking import check_answers
 
@@ -352,6 +352,5 @@ def _ended(results: Results, said: Sequence[str]) -> Ended:
         parts += [*sentences(groups), f"**{grid.title}**", grid.markdown()]
         files |= {"confirmed.md": grid.markdown(), "confirmed.csv": grid.csv()}
     parts += [f"**{board.title}**", board.markdown()]
-    winner = best(results.of_kind("trial"))
-    metrics = {"score": winner.score} if winner and winner.score is not None else {}
+    metrics = {"score": results.best.score} if results.best and results.best.score is not None else {}
     return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)

@@ -1,0 +1,304 @@
+"""A study's pictures: what was found when, which settings did it, what early stopping saw, what the classes got.
+
+Colours are Okabe and Ito's, which the colour-blind tell apart; what they say, shapes say, too. Figures are made
+without pyplot, so that no display and no global state are needed.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from tuning.importance import Importance
+from tuning.results import Results, Trial
+from tuning.scales import Scale, scales
+
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8C8C8C"
+SHADES = "cividis"  # dark to bright, also in grey and to the colour-blind
+DPI = 110
+INACTIVE = -0.14  # the place, below an axis, of trials that do not have its symbol
+COLUMNS = 3  # of slices
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as a file's content; equal results give equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def figures(results: Results, found: Importance | None) -> dict[str, Figure]:
+    """The pictures that a study has something for, by name."""
+    drawn = {
+        "history": history(results),
+        "slices": slices(results),
+        "parallel": parallel(results),
+        "importance": importance(found) if found else None,
+        "rungs": rungs(results),
+        "front": front(results),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+# --- found when -------------------------------------------------------------------------------------
+
+
+def history(results: Results) -> Figure | None:
+    """Each trial's score in the order of asking, and the best so far; None without a score."""
+    trials = [trial for trial in results.of_kind("trial") if trial.score is not None]
+    if not trials:
+        return None
+    figure, axes = _canvas(8, 4.5)
+    full, stopped, broken = _by_state(trials)
+    lowest = _lowest_shown(trials)
+    for group, marker, color, label in (
+        (stopped, "v", GREY, "stopped early"),
+        (broken, "x", RED, "diverged or failed"),
+        (full, "o", BLUE, "full length"),
+    ):
+        if group:
+            x, y = [trial.number for trial in group], [max(lowest, score) for score in _scores(group)]
+            axes.scatter(x, y, marker=marker, s=28, color=color, label=f"{label} ({len(group)})", zorder=3)
+    _best_so_far(axes, full, trials[-1].number)
+    cut = " (lower ones at the edge)" if min(_scores(trials)) < lowest else ""
+    axes.set(xlabel="trial", ylabel=f"score{cut}", title=f"{results.name}: scores in the order of asking")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_below(figure)
+    return figure
+
+
+def _best_so_far(axes: Axes, full: Sequence[Trial], last: int) -> None:
+    """A line that rises with each new best, and one at the score of the paper's setting."""
+    best = list(accumulate(_scores(full), max))
+    if best:
+        numbers = [trial.number for trial in full]
+        axes.step([*numbers, last], [*best, best[-1]], where="post", color=GREEN, label="best so far")
+    for score in _scores([trial for trial in full if trial.role == "paper"]):
+        axes.axhline(score, color=ORANGE, linestyle="--", label="the paper's setting")
+
+
+def _lowest_shown(trials: Sequence[Trial]) -> float:
+    """Where a picture of scores may end: what lies far below the trials of full length would press them together."""
+    scores = _scores([trial for trial in trials if trial.stop_reason == "finished"]) or _scores(trials)
+    return min(scores) - max(scores) + min(scores) - 0.01
+
+
+def _by_state(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial], list[Trial]]:
+    """Of full length; stopped early, or still running; diverged or failed."""
+    full = [trial for trial in trials if trial.stop_reason == "finished"]
+    broken = [trial for trial in trials if trial.stop_reason in ("diverged", "failed")]
+    done = {trial.number for trial in (*full, *broken)}
+    return full, [trial for trial in trials if trial.number not in done], broken
+
+
+# --- which settings ---------------------------------------------------------------------------------
+
+
+def slices(results: Results) -> Figure | None:
+    """The score over each symbol's domain, trials of full length only; early ones dark, late ones bright."""
+    trials = sorted(_full(results), key=lambda trial: trial.number)
+    axes_of = scales(results.study.space)
+    if not trials:
+        return None
+    columns = min(COLUMNS, len(axes_of))
+    rows = math.ceil(len(axes_of) / columns)
+    figure = Figure(figsize=(3.2 * columns + 1, 2.8 * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    shades = ScalarMappable(Normalize(0, max(1, trials[-1].number)), SHADES)
+    for axes, scale in zip(grid.flat, axes_of.values(), strict=False):
+        _slice(axes, scale, [trial for trial in trials if scale.symbol in trial.settings], shades)
+    for axes in grid.flat[len(axes_of) :]:
+        axes.remove()
+    for axes in grid[:, 0]:
+        axes.set_ylabel("score")
+    figure.colorbar(shades, ax=list(grid[:, -1]), label="trial", shrink=0.8)
+    figure.suptitle(f"{results.name}: score by setting, {len(trials)} trials of full length (star: the paper's)")
+    return figure
+
+
+def _slice(axes: Axes, scale: Scale, trials: Sequence[Trial], shades: ScalarMappable) -> None:
+    searched = [trial for trial in trials if trial.role != "paper"]
+    paper = [trial for trial in trials if trial.role == "paper"]
+    colors = shades.to_rgba(np.array([trial.number for trial in searched]))
+    edge = {"edgecolors": "black", "linewidths": 0.4, "zorder": 3}
+    axes.scatter(_places(searched, scale), _scores(searched), s=24, c=colors, **edge)
+    axes.scatter(_places(paper, scale), _scores(paper), s=170, c=ORANGE, marker="*", **edge)
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_xticks([place for place, _ in scale.ticks], [text for _, text in scale.ticks], fontsize=8)
+    axes.set_xlabel(_label(scale))
+
+
+def _places(trials: Sequence[Trial], scale: Scale) -> list[float]:
+    """Where trials stand on an axis; below it where they do not have its symbol."""
+    given = [trial.settings.get(scale.symbol) for trial in trials]
+    return [INACTIVE if setting is None else scale.position(setting) for setting in given]
+
+
+def _label(scale: Scale) -> str:
+    log = {"log": " (log)", "complement": f" (1 - {scale.symbol}, log)"}
+    return scale.symbol + log.get(scale.kind, "")
+
+
+def parallel(results: Results) -> Figure | None:
+    """Each trial of full length as a line through its settings to its score; bright lines score best."""
+    trials = list(reversed(_full(results)))  # the best is drawn last
+    axes_of = list(scales(results.study.space).values())
+    if not trials:
+        return None
+    scores = _scores(trials)
+    score = Scale("score", "linear", scores[0], scores[-1] if scores[-1] > scores[0] else scores[0] + 1e-3)
+    columns = [*(_places(trials, scale) for scale in axes_of), [score.position(value) for value in scores]]
+    paths = [list(enumerate(places)) for places in zip(*columns, strict=True)]
+    figure, axes = _canvas(1.7 * len(axes_of) + 4, 4.8)
+    lines = LineCollection(paths, cmap=SHADES, norm=Normalize(score.low, score.high), alpha=0.75, linewidths=1.2)
+    lines.set_array(scores)
+    axes.add_collection(lines)
+    for trial, path in zip(trials, paths, strict=True):
+        if trial.role == "paper":
+            axes.plot(*zip(*path, strict=True), color="black", lw=2, ls="--", label="the paper's setting")
+    axes.plot(*zip(*paths[-1], strict=True), color=RED, lw=2.5, label="best")
+    _upright(axes, [*axes_of, score], inactive=any(INACTIVE in column for column in columns))
+    axes.set_title(f"{results.name}: {len(trials)} trials of full length; bright lines score best")
+    _legend_below(figure)
+    return figure
+
+
+def _upright(axes: Axes, axes_of: Sequence[Scale], *, inactive: bool) -> None:
+    """An upright axis of its own for each symbol, and one for the score."""
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
+    for i, scale in enumerate(axes_of):
+        axes.axvline(i, color="black", lw=0.8)
+        none = [(INACTIVE, "none")] if inactive and scale is not axes_of[-1] else []
+        for place, text in [*scale.ticks, *none]:
+            axes.plot([i - 0.02, i + 0.02], [place, place], color="black", lw=0.8)
+            axes.text(i + 0.04, place, text, fontsize=8, va="center", bbox=behind)
+    axes.set_xticks(range(len(axes_of)), [_label(scale) for scale in axes_of])
+    axes.set_xlim(-0.1, len(axes_of) - 0.6)
+    axes.set_ylim(INACTIVE - 0.06 if inactive else -0.05, 1.05)
+    axes.yaxis.set_visible(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+
+
+def importance(found: Importance) -> Figure:
+    """How much each symbol mattered; hollow bars where the trials are too few to say."""
+    figure, axes = _canvas(8, 1.5 + 0.42 * len(found.shares))
+    symbols, shares = list(found.shares), list(found.shares.values())
+    bars = axes.barh(symbols, shares, color=BLUE if found.is_enough else "none", edgecolor=BLUE, height=0.6)
+    axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, max(shares) * 1.15 or 1), xlabel="share of the importance")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_title(found.caption.replace(". ", ".\n"), fontsize=10)
+    return figure
+
+
+def front(results: Results) -> Figure | None:
+    """All trials by the first two objectives, and the Pareto front; None with one objective, or without a front."""
+    names, able = results.study.objectives, [trial for trial in results.able if trial.objectives]
+    if len(names) < 2 or not able:
+        return None
+    figure, axes = _canvas(7, 5)
+    best, paper = results.front, [trial for trial in able if trial.role == "paper"]
+    axes.scatter(*_first_two(able), s=24, color=GREY, label=f"full length ({len(able)})")
+    by_first = sorted(best, key=lambda trial: trial.objectives)
+    axes.plot(*_first_two(by_first), "o-", color=BLUE, label=f"Pareto front ({len(best)})")
+    axes.scatter(*_first_two(paper), s=170, color=ORANGE, marker="*", edgecolors="black", label="the paper's", zorder=3)
+    for trial in best:
+        place = (trial.objectives[0], trial.objectives[1])
+        axes.annotate(str(trial.number), place, (4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel=names[0], ylabel=names[1], title=f"{results.name}: Pareto front (numbers are trials)")
+    _legend_below(figure)
+    return figure
+
+
+def _first_two(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    return [trial.objectives[0] for trial in trials], [trial.objectives[1] for trial in trials]
+
+
+# --- early stopping ---------------------------------------------------------------------------------
+
+
+def rungs(results: Results) -> Figure | None:
+    """The running score by epoch of up to 100 trials, and the rungs where they were compared; None without rungs."""
+    trials = [trial for trial in results.shown if trial.scores]
+    rungs = results.study.effective_rungs
+    if not trials or not rungs.epochs:
+        return None
+    figure, axes = _canvas(8, 4.5)
+    full, stopped, broken = _by_state(trials)
+    for group, color, label in (
+        (full, BLUE, "full length"),
+        (stopped, GREY, "stopped early"),
+        (broken, RED, "diverged"),
+    ):
+        if group:
+            _curves(axes, group, color, f"{label} ({len(group)})")
+    for epoch in rungs.epochs if rungs.since == "start" else ():
+        axes.axvline(epoch, color="black", ls=":", lw=1)
+        axes.annotate(f"rung {epoch}", (epoch, 1.0), (3, -9), ("data", "axes fraction"), "offset points", fontsize=8)
+    cut = " (lower ones below)" if axes.get_ylim()[0] < _lowest_shown(trials) else ""
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], _lowest_shown(trials)))
+    every = "" if len(trials) == len(results.of_kind("trial")) else f", {len(trials)} trials out of all"
+    axes.set(xlabel="epoch", ylabel=f"running score{cut}", title=f"{results.name}: what early stopping saw{every}")
+    _legend_below(figure)
+    return figure
+
+
+def _curves(axes: Axes, trials: Sequence[Trial], color: str, label: str) -> None:
+    """A line for each trial, with a dot where it ended."""
+    lines = [sorted(trial.scores.items()) for trial in trials]
+    axes.add_collection(LineCollection(lines, colors=color, alpha=0.6, linewidths=1, label=label))
+    axes.scatter([line[-1][0] for line in lines], [line[-1][1] for line in lines], s=12, color=color, zorder=3)
+    axes.autoscale_view()
+
+
+# --- classes ----------------------------------------------------------------------------------------
+
+
+def per_class(accuracy: Mapping[str, Sequence[float]], counts: Sequence[int], names: Sequence[str]) -> Figure:
+    """The test accuracy of each class, the frequent ones first, of several configs beside each other.
+
+    accuracy: by config, then by class; counts: training images by class.
+    """
+    order = sorted(range(len(counts)), key=lambda c: -counts[c])
+    figure, axes = _canvas(max(8, 0.3 * len(order) * len(accuracy)), 4.5)
+    width = 0.8 / len(accuracy)
+    looks = zip(accuracy.items(), (BLUE, ORANGE, GREEN), ("", "//", ".."), strict=False)
+    for i, ((name, values), color, hatch) in enumerate(looks):
+        left = [place + (i - (len(accuracy) - 1) / 2) * width for place in range(len(order))]
+        height = [values[c] for c in order]
+        axes.bar(left, height, width, color=color, hatch=hatch, edgecolor="white", label=name)
+    axes.set_xticks(range(len(order)), [f"{names[c]}\n{counts[c]}" for c in order], fontsize=8)
+    axes.set(xlabel="class, and its training images", ylabel="test accuracy", ylim=(0, 1))
+    _legend_below(figure)
+    return figure
+
+
+def _full(results: Results) -> list[Trial]:
+    """Trials of full length, best first."""
+    return [trial for trial in results.ranked if trial.stop_reason == "finished"]
+
+
+def _scores(trials: Sequence[Trial]) -> list[float]:
+    return [trial.score for trial in trials if trial.score is not None]
+
+
+def _legend_below(figure: Figure) -> None:
+    """A legend that hides nothing."""
+    figure.legend(loc="outside lower center", ncols=5, frameon=False)
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

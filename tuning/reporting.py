@@ -1,0 +1,56 @@
+"""The verb `report`: a study out of the record, on the terminal, as one text, as files, or as a JSON document."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from tuning import formats, summary
+from tuning.costs import cost_grid
+from tuning.home import Home
+from tuning.importance import importance
+from tuning.record import read_study
+from tuning.report import study_report
+from tuning.results import Results
+from tuning.tracking import check_answers
+
+
+def report(home: Home, study: str, kind: str | None, out: Path | None, as_json: bool) -> int:
+    """Print a study's report, or write it. InputError where the record has no such study."""
+    formats.check(kind)
+    check_answers(home.tracking_uri)
+    pictured = out is not None or kind == "html"
+    results = read_study(home.tracking_uri, study, courses=pictured)
+    if out is not None:
+        return _written(formats.write(study_report(results), [kind] if kind else formats.FORMATS, out), as_json)
+    if as_json:
+        print(json.dumps(summary.document(results) | {"state": _state(results)}, indent=2))
+    elif kind is not None:
+        print(formats.text(study_report(results, pictures=pictured), kind), end="")
+    else:
+        _show(results)
+    return 0
+
+
+def _written(files: list[Path], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in files]}, indent=2))
+    else:
+        print("\n".join(map(str, files)))
+    return 0
+
+
+def _state(results: Results) -> str:
+    if not results.ended:
+        return "unfinished"
+    return "finished" if any(trial.stop_reason == "finished" for trial in results.of_kind("trial")) else "failed"
+
+
+def _show(results: Results) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    summary.show(results, console)
+    console.print(cost_grid(results).rich())
+    if found := importance(results):
+        shares = ", ".join(f"{symbol} {share:.0%}" for symbol, share in found.shares.items())
+        console.print(f"What mattered: {shares} ({found.caption}).", markup=False, highlight=False)
