@@ -302,3 +302,42 @@ def test_a_finished_study_is_extended(home, undisturbed):
     assert [trial["trial"] for trial in after[TRIALS:]] == [TRIALS + confirming]
     assert len(home.runs("trial")) == TRIALS + 1
     assert {run.info.status for run in home.runs()} == {"FINISHED"}
+
+
+def test_a_second_study_takes_over_what_the_first_has_trained(lt):
+    study = ("search", "demo", "--epochs", 3, "--trials", 2, "--confirm", 1, "--confirm-top", 1)
+    first, second = lt.document(*study), lt.document(*study)
+    assert [study["study"] for study in (first, second)] == ["demo-1", "demo-2"]
+    assert numbers(second)["confirmed"] == numbers(first)["confirmed"]
+    assert sum(epoch["result"]["seconds"] for epoch in lt.events("demo-2", "EpochDone")) == 0
+
+    def runs(name):
+        found = [run for run in lt.runs() if run.data.tags["lt.study"] == name and run.data.tags["lt.trial"] != "none"]
+        return {run.data.tags["lt.trial"]: run for run in found}
+
+    trained, reused = runs("demo-1"), runs("demo-2")
+    assert {run.data.tags["lt.stop_reason"] for run in reused.values()} == {"reused"}
+    assert [run.data.tags["lt.reused_from"] for run in reused.values()] == [r.info.run_id for r in trained.values()]
+    for number, run in reused.items():
+        assert lt.series(run, "val_acc") == lt.series(trained[number], "val_acc")
+        assert (run.data.metrics["epochs_trained"], run.data.metrics["epochs_reused"]) == (0, 3)
+        assert run.data.metrics.get("test_acc") == trained[number].data.metrics.get("test_acc")
+
+
+def test_a_study_that_cannot_train_gives_up_after_five_and_says_why(lt):
+    checkpoints = lt.home / "studies" / "demo-1" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    for number in range(8):
+        (checkpoints / f"{number:05d}.pt").write_bytes(b"\0")
+    done = lt.run("search", "demo", "--epochs", 2, "--trials", 8, "--concurrent", 1)
+    assert done.returncode == 1, done.stderr
+    assert "The search ended: the first 5 trials all failed: UnpicklingError" in done.stdout
+    assert len(lt.runs("trial")) == 5
+
+
+def test_a_batch_gives_the_same_study_one_at_a_time_and_two_at_a_time(lt):
+    study = ("search", "demo", "--epochs", 8, "--trials", 6, "--confirm", 0, "--batch", 3, "--cpus", 0.5)
+    alone = lt.document(*study, "--concurrent", 1)
+    (lt.home / "studies" / "demo-1").rename(lt.folder / "elsewhere")  # or all would be taken over
+    together = lt.document(*study, "--concurrent", 2)
+    assert sorted(together["trials"], key=lambda t: t["trial"]) == sorted(alone["trials"], key=lambda t: t["trial"])
