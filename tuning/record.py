@@ -34,14 +34,15 @@ class RecordedRun:
 
 
 def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
-    """The trials of the newest study of a name that reached their full length, best score first.
+    """The trials of the newest study of a name that reached their full length, best score first, each config once.
 
     InputError where the record has no such study.
     """
     record = _Record(uri)
-    parent = record.newest(study)
-    runs = record.children(parent, " and tags.`lt.kind` = 'trial' and tags.`lt.stop_reason` = 'finished'")
-    for run in sorted(runs, key=lambda run: (-run.data.metrics["score"], int(run.data.tags["lt.trial"]))):
+    runs = {run.info.run_id: run for run in record.children(record.newest(study), " and tags.`lt.kind` = 'trial'")}
+    once = [run for run in runs.values() if run.data.tags.get("lt.reused_from") not in runs]
+    whole = [run for run in once if _stop_reason(run, runs) == "finished"]
+    for run in sorted(whole, key=lambda run: (-run.data.metrics["score"], int(run.data.tags["lt.trial"]))):
         yield record.with_config(run)
 
 
