@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from recording import ENDED, EVENTS, SPACE, STARTED, ask, deliver, epochs, study, undisturbed
+from recording import ENDED, EVENTS, SPACE, STARTED, ask, deliver, epochs, undisturbed
 from test_events import epoch, history
 
 from lt_core import InputError
 from search_spaces import SPACES, Study
 from tuning.events import Ended, Event, Started, Told
-from tuning.record import finished_trials, read_study, settings_of
+from tuning.record import read_study, settings_of
 from tuning.results import Results, of_history
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -106,29 +106,7 @@ def test_only_the_studys_experiment_is_searched_and_no_config_is_fetched(uri, mo
     assert asked == ["study.yaml"]
 
 
-# --- its best trials --------------------------------------------------------------------------------
-
-
-def test_finished_trials_come_best_first_the_earlier_of_equals_before(uri):
-    deliver(uri, study("a", 0.5, 0.75, 0.25, 0.75, time_ms=1))
-    found = list(finished_trials(uri, "a"))
-    assert [run.tags["lt.trial"] for run in found] == ["1", "3", "0", "2"]
-    assert [run.metrics["score"] for run in found] == [0.75, 0.75, 0.5, 0.25]
-    assert found[0].config == SPACE.base
-
-
-def test_neither_confirming_runs_nor_those_that_stopped_early_nor_reused_ones_are_among_them():
-    assert [run.tags["lt.trial"] for run in finished_trials(undisturbed(), "mine-1")] == ["0"]
-
-
-def test_the_newest_study_of_a_name_counts(uri):
-    deliver(uri, study("a", 0.5, time_ms=2))
-    deliver(uri, study("a", 0.25, time_ms=3))
-    deliver(uri, study("a", 0.75, time_ms=1))
-    assert [run.metrics["score"] for run in finished_trials(uri, "a")] == [0.25]
-
-
 @pytest.mark.parametrize("name", ["none", "mine-1' OR '1' = '1", "", "mine-1\n"])
 def test_a_study_that_the_record_has_not_is_refused(name):
     with pytest.raises(InputError, match="the record has no study"):
-        list(finished_trials(undisturbed(), name))
+        read_study(undisturbed(), name)

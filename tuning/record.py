@@ -20,6 +20,7 @@ from tuning.tracking import client
 
 MOST_RUNS = 50_000  # that MLflow gives at once
 AT_ONCE = 8  # requests
+PAGE = 100  # runs, where few are wanted of many
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,6 @@ class RecordedRun:
     tags: dict[str, str]
     params: dict[str, str]
     metrics: dict[str, float]
-    config: TrainConfig
-
-
-def finished_trials(uri: str, study: str) -> Iterator[RecordedRun]:
-    """The trials of the newest study of a name that reached their full length, best score first, each config once.
-
-    InputError where the record has no such study.
-    """
-    record = _Record(uri)
-    runs = {run.info.run_id: run for run in record.children(record.newest(study), " and tags.`lt.kind` = 'trial'")}
-    once = [run for run in runs.values() if run.data.tags.get("lt.reused_from") not in runs]
-    whole = [run for run in once if _stop_reason(run, runs) == "finished"]
-    for run in sorted(whole, key=lambda run: (-run.data.metrics["score"], int(run.data.tags["lt.trial"]))):
-        yield record.with_config(run)
 
 
 def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
@@ -51,7 +38,7 @@ def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
 
     InputError where the record has no such study, or one of whose start it has too little.
     """
-    record = _Record(uri)
+    record = Record(uri)
     parent = record.newest(name)
     study = record.study(parent)
     runs = {run.info.run_id: run for run in record.children(parent)}
@@ -63,7 +50,7 @@ def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
     return record.with_courses(results, runs.values()) if courses else results
 
 
-class _Record:
+class Record:
     """An MLflow server or database, read."""
 
     def __init__(self, uri: str) -> None:
@@ -84,18 +71,36 @@ class _Record:
             raise InputError(f"the record lacks the study.yaml of study {parent.info.run_name}: it cannot be reported")
         return Study.load(text)
 
+    def experiment(self, run: Run) -> str:
+        """The name of the experiment that a run stands in."""
+        return self._client.get_experiment(run.info.experiment_id).name
+
     def children(self, parent: Run, condition: str = "") -> list[Run]:
         """The runs of a study but for its own."""
         ours = f"tags.`lt.study_id` = '{parent.data.tags['lt.study_id']}'{condition}"
         found = self._client.search_runs([parent.info.experiment_id], ours, max_results=MOST_RUNS)
         return [run for run in found if run.data.tags["lt.kind"] != "study"]
 
-    def with_config(self, run: Run) -> RecordedRun:
-        """A run with its config; InputError where the record lacks it."""
-        text = self.text(run.info.run_id, "config.yaml")
+    def whole_trials(self, parent: Run, metric: str) -> Iterator[RecordedRun]:
+        """The trials of full length by a metric, the largest first, read as they are asked for."""
+        ours = f"tags.`lt.study_id` = '{parent.data.tags['lt.study_id']}' and tags.`lt.kind` = 'trial'"
+        order, token = [f"metrics.`{metric}` DESC"], None
+        while token != "":
+            page = self._client.search_runs([parent.info.experiment_id], ours, 1, PAGE, order, token)
+            yield from map(_recorded, filter(_is_whole, page))
+            token = page.token or ""
+
+    def confirming(self, parent: Run) -> list[RecordedRun]:
+        """The confirming runs that finished."""
+        done = " and tags.`lt.kind` = 'confirm' and attributes.status = 'FINISHED'"
+        return [_recorded(run) for run in self.children(parent, done)]
+
+    def config(self, run_id: str) -> TrainConfig:
+        """What a run trained; InputError where the record lacks it."""
+        text = self.text(run_id, "config.yaml")
         if text is None:
-            raise InputError(f"the record has no config.yaml of run {run.info.run_name}")
-        return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, TrainConfig.load(text))
+            raise InputError(f"the record has no config.yaml of the MLflow run {run_id}")
+        return TrainConfig.load(text)
 
     def counted(self, run: Run, trial: Trial) -> Trial:
         """A trial with its epochs counted, where it has not ended, and its end not summed them up."""
@@ -130,6 +135,18 @@ class _Record:
         """Studies' own runs, the newest first."""
         experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
         return list(self._client.search_runs(experiments, f"tags.`lt.kind` = 'study'{condition}", max_results=most))
+
+
+def _is_whole(run: Run) -> bool:
+    """Whether a run has its full length, trained or reused, and did not diverge."""
+    reused = run.data.tags["lt.stop_reason"] == "reused"
+    return run.data.tags["lt.stop_reason"] == "finished" or (
+        reused and run.data.metrics["epochs_reused"] == int(run.data.params["epochs"])
+    )
+
+
+def _recorded(run: Run) -> RecordedRun:
+    return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics)
 
 
 def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
