@@ -14,7 +14,9 @@ from search_spaces.demo import DEMO
 from tuning import show
 from tuning.confirmation import confirmed, sentences
 from tuning.events import Ended, EventLog, Started, StudyFolder, Told, TrialRecord
+from tuning.export import Exported
 from tuning.home import Home
+from tuning.registered import Registered
 from tuning.results import of_history
 from tuning.studies import Outcome
 
@@ -169,7 +171,7 @@ def test_a_password_is_in_no_output(capsys):
     place = Home.at(None, "http://user:s3cret@host:5000")
     for as_json in (True, False):
         show.study(outcome(INTERRUPTED, warning="x"), place, as_json)
-        show.run(one_run("finished"), place, as_json)
+        show.run(one_run("finished"), None, place, as_json)
     show.studies(place, as_json=False)
     out, err = capsys.readouterr()
     assert "host:5000" in out and not re.search("s3cret|user", out + err)
@@ -185,7 +187,7 @@ def one_run(how: str) -> TrialRecord:
 
 def test_a_run_is_shown_with_its_test_values(capsys, home):
     trained = one_run("finished")
-    assert show.run(trained, home, as_json=True) == 0
+    assert show.run(trained, None, home, as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == {
         "config_id": trained.config.id,
         "stop_reason": "finished",
@@ -195,21 +197,39 @@ def test_a_run_is_shown_with_its_test_values(capsys, home):
         "test_acc": 0.875,
         "test_acc_last": 0.75,
     }
-    assert show.run(trained, home, as_json=False) == 0
+    assert show.run(trained, None, home, as_json=False) == 0
     assert "test_acc: 0.875\n" in capsys.readouterr().out
 
 
 def test_a_run_that_diverged_has_failed(capsys, home):
-    assert show.run(one_run("diverged"), home, as_json=True) == 1
+    assert show.run(one_run("diverged"), None, home, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["stop_reason"] == "diverged"
 
 
 def test_exported_files_are_listed(capsys):
-    files = [Path("a b/best.yaml"), Path("a b/best-2.yaml")]
-    assert show.exported(files, as_json=True) == 0
-    assert json.loads(capsys.readouterr().out) == {"files": ["a b/best.yaml", "a b/best-2.yaml"]}
-    assert show.exported(files, as_json=False) == 0
-    assert capsys.readouterr().out == "a b/best.yaml\na b/best-2.yaml\nagain: lt-tune train 'a b/best.yaml'\n"
+    files = ["a b/best.yaml", "a b/model.pt2"]
+    registered = Registered("lt-tune-demo", "3", "challenger", "0.5 against 0.6")
+    found = Exported(tuple(map(Path, files)), registered, ("look",))
+    assert show.exported(found, as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["files"] == files and document["notes"] == ["look"]
+    assert document["registered"]["uri"] == "models:/lt-tune-demo/3"
+    assert document["registered"]["alias"] == "challenger"
+    assert show.exported(found, as_json=False) == 0
+    out, err = capsys.readouterr()
+    assert err == "note: look\n"
+    assert out.splitlines() == [
+        *files,
+        "train it again: lt-tune train 'a b/best.yaml'",
+        "classify with it: lt-tune predict 'a b' IMAGE_OR_FOLDER",
+        "in MLflow: models:/lt-tune-demo/3, challenger (0.5 against 0.6)",
+    ]
+
+
+def test_an_export_whose_model_was_not_registered_has_failed(capsys):
+    assert show.exported(Exported((Path("best.yaml"),), failed=True), as_json=False) == 1
+    assert show.exported(Exported((Path("best.sh"),)), as_json=False) == 0
+    assert capsys.readouterr().out == "best.yaml\ntrain it again: lt-tune train best.yaml\nbest.sh\n"
 
 
 def test_studies_are_listed_with_their_state_and_command(capsys, home):

@@ -144,12 +144,13 @@ def train(
     _quiet()
     from tuning import arguments, show, single
     from tuning.home import Home
+    from tuning.origin import Origin, reproduction
 
     changes = arguments.assignments("--set", overrides)
     resolved, experiment = single.resolve(config, changes, seed, scale, epochs)
     place = Home.at(home, tracking_uri)
     trial = single.train(place, resolved, config, experiment, device, threads, download)
-    return show.run(trial, place, as_json)
+    return show.run(trial, reproduction(Origin.of_file(Path(config)), trial), place, as_json)
 
 
 @app.command()
@@ -157,19 +158,27 @@ def export(
     study: Annotated[str, typer.Argument(help="A study in the record.")],
     top: Annotated[int, typer.Option(min=1, help="How many configs.")] = 1,
     out: Annotated[Path | None, typer.Option(help="The folder to write to. [HOME/exports/STUDY]")] = None,
+    model: Annotated[bool, typer.Option(help="The best config's model as well, trained again where need be.")] = True,
+    register: Annotated[bool, typer.Option(help="Register the model in MLflow.")] = True,
+    form: Annotated[str, typer.Option("--format", help="yaml; or json, argparse, optuna: the configs alone.")] = "yaml",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: as recorded.")] = "auto",
     home: HomeOption = None,
     tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Write a study's best configs as files that `train` reruns to the same score."""
+    """Write a study's best configs as files that `train` reruns to the same score, and the best one's model."""
     _quiet()
+    from tuning import export as writing
     from tuning import show
-    from tuning.export import export as write
     from tuning.home import Home
 
     place = Home.at(home, tracking_uri)
-    files = write(place.tracking_uri, study, top, out or place.path / "exports" / study)
-    return show.exported(files, as_json)
+    folder = out or place.path / "exports" / study
+    if form == "yaml":
+        found = writing.export(place, study, top, folder, model=model, register=register, device=device)
+    else:
+        found = writing.Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form)))
+    return show.exported(found, as_json)
 
 
 @app.command()

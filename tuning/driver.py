@@ -18,8 +18,7 @@ from tuning.library import Library
 from tuning.outcome import judged
 from tuning.results import best_trial
 from tuning.stages import Stage
-from tuning.store import Store
-from tuning.trainable import checkpoint_name
+from tuning.store import Store, checkpoint_name
 
 REUSABLE = ("finished", "early_stopped", "diverged")
 PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again

@@ -1,39 +1,201 @@
-"""Best configs -> YAML files that `lt-tune train` reruns to the same score."""
+"""A study's best configs as a folder that stands alone: YAML files, scores, the model with its card, checksums."""
 
-from itertools import islice
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
+
+from lt_core.metrics import measures
 from lt_core.value import InputError
-from tuning.record import RecordedRun, finished_trials
-from tuning.tracking import check_answers
+from tuning import config_formats, handout, program
+from tuning.events import Started, StudyFolder, read_events
+from tuning.home import Home
+from tuning.model_card import model_card
+from tuning.registered import Registered
+from tuning.single import chosen_device, epoch_line
+from tuning.store import Store, checkpoint_name
+from tuning.tracking import check_answers, reason
+from tuning.trained import Network, Retraining, network
+from tuning.uris import without_secrets
+from tuning.winners import Winner, Winners, winners
+
+SUMS, SCORES, CARD = "SHA256SUMS", "scores.json", "model_card.md"
 
 
-def export(tracking_uri: str, study: str, top: int, out: Path) -> list[Path]:
-    """Write the `top` best configs of a study in the record as best.yaml, best-2.yaml, ... with score and origin.
+@dataclass
+class Folder:
+    """A folder that is written file by file; `close` adds the checksums and removes what an earlier export left."""
+
+    path: Path
+    names: list[str] = field(default_factory=list)
+
+    def place(self, name: str) -> Path:
+        """Where a file of this name is to be written."""
+        self.names.append(name)
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self.path / name
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text."""
+        self.place(name).write_text(text, encoding="utf-8")
+
+    def close(self) -> list[Path]:
+        """All files, the checksums last."""
+        sums = self.path / SUMS
+        before = [line.partition("  ")[2] for line in sums.read_text().splitlines()] if sums.exists() else []
+        for name in set(before) - set(self.names):
+            (self.path / Path(name).name).unlink(missing_ok=True)
+        digests = {name: hashlib.sha256((self.path / name).read_bytes()).hexdigest() for name in self.names}
+        sums.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
+        return [*(self.path / name for name in self.names), sums]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files written, the config files first, the model's place in MLflow, and what the user should know of it."""
+
+    files: tuple[Path, ...]
+    registered: Registered | None = None
+    notes: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def export_configs(tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml") -> list[Path]:
+    """Write the `top` best configs of a study in the record as best.yaml, best-2.yaml, ... or in another format.
 
     InputError where the record has no such study, or none of its trials reached its full length.
     """
+    config_formats.ending(form)
     check_answers(tracking_uri)
-    best = list(islice(finished_trials(tracking_uri, study), top))
-    if not best:
-        raise InputError(f"study {study} has no trial of full length to export yet")
+    found = winners(tracking_uri, study, top)
+    with _writable(out):
+        return _write_configs(Folder(out), found, form)
+
+
+def export(home: Home, study: str, top: int, out: Path, *, model: bool, register: bool, device: str) -> Exported:
+    """Write the best configs, their scores, the model of the first with its card, and how to use it all; register it.
+
+    The model comes from the checkpoint that the study kept, or is trained again, with progress on stderr.
+    """
+    check_answers(home.tracking_uri)
+    found = winners(home.tracking_uri, study, top)
+    folder = Folder(out)
+    with _writable(out):
+        _write_configs(folder, found, "yaml")
+    trained = _trained(home, found, device) if model else None
+    with _writable(out):
+        if trained:
+            _write_model(folder, found, trained)
+        folder.write(SCORES, json.dumps(_scores(found, trained), indent=2) + "\n")
+    registered, failure = _registered(home, found, trained, folder) if trained and register else (None, "")
+    with _writable(out):
+        folder.write("README.md", handout.readme(found, trained, registered, without_secrets(home.tracking_uri)))
+        files = tuple(folder.close())
+    notes = [*_notes(found.best[0], trained), *([failure] if failure else [])]
+    return Exported(files, registered, tuple(notes), bool(failure))
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        return [_write(study, rank, run, out) for rank, run in enumerate(best, 1)]
+        yield
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
 
 
-def _write(study: str, rank: int, run: RecordedRun, out: Path) -> Path:
-    path = out / ("best.yaml" if rank == 1 else f"best-{rank}.yaml")
-    origin = f"trial {run.tags['lt.trial']} of study {study}, rank {rank}"
-    lines = [
-        f"{run.params['method']} on {run.params['dataset']}, imbalance {run.params['imbalance']}: {origin}",
-        f"score {run.metrics['score']!r} (best val accuracy), epoch {run.metrics['best_epoch']:.0f}",
-        f"config {run.tags['lt.config_id']}, data {run.tags['lt.data_id']}, core {run.tags['lt.core_id']}",
-        f"numerics: {run.tags['lt.numerics']}; MLflow run {run.run_id}",
-        "the same score again: lt-tune train THIS_FILE",
-    ]
-    header = "".join(f"# {line}\n" for line in lines)
-    path.write_text(header + run.config.dump(), encoding="utf-8")
-    return path
+def _write_configs(folder: Folder, found: Winners, form: str) -> list[Path]:
+    for winner in found.best:
+        folder.write(winner.name + config_formats.ending(form), config_formats.text(winner, found.study, form))
+    return [folder.path / name for name in folder.names]
+
+
+# --- the model --------------------------------------------------------------------------------------
+
+
+def _trained(home: Home, found: Winners, device: str) -> Network:
+    """The network of the best config, from where it was kept or trained again."""
+    winner, console = found.best[0], Console(stderr=True)
+    on = chosen_device(_recorded_on(winner) if device == "auto" else device)
+    store = _checkpoints(home, found)
+    retraining = Retraining(winner.config, home.data, on, store, checkpoint_name(winner.trial))
+    if not retraining.kept:
+        console.print(f"training trial {winner.trial} again: its checkpoint was not kept", highlight=False)
+    for result in retraining.epochs():
+        console.print(epoch_line(result, winner.config.epochs), highlight=False, soft_wrap=True)
+    return network(retraining)
+
+
+def _recorded_on(winner: Winner) -> str:
+    """The kind of device that a run was recorded on, which gives its numbers again."""
+    return "cpu" if winner.identity("numerics").startswith("cpu") else "auto"
+
+
+def _checkpoints(home: Home, found: Winners) -> Store | None:
+    """Where the study keeps its checkpoints; None where it was not run in this home."""
+    folder = StudyFolder(home.path, found.study)
+    started = next(iter(read_events(folder.events_file)), None)
+    if not isinstance(started, Started) or started.study_id != found.study_id:
+        return None
+    return Store(started.store or str(folder.checkpoints))
+
+
+def _write_model(folder: Folder, found: Winners, trained: Network) -> None:
+    about = program.About.of(trained.run)
+    program.write(trained.predictor.cpu(), about, folder.place("model.pt2"))
+    if program.has_onnx():
+        program.write_onnx(trained.predictor, about, folder.place("model.onnx"))
+    folder.write(CARD, model_card(trained.run, about, trained.test, handout.chosen(found)))
+
+
+def _registered(home: Home, found: Winners, trained: Network, folder: Folder) -> tuple[Registered | None, str]:
+    """Its place in MLflow's registry, or why it has none: whatever a server says, the files are there."""
+    from tuning.registry import register  # imports most of mlflow
+
+    attached = [folder.path / name for name in (CARD, SCORES, "best.yaml")]
+    try:
+        return register(home.tracking_uri, found, trained, attached), ""
+    except Exception as error:
+        return None, f"the model is not registered in MLflow: {reason(error)}"
+
+
+# --- what is said of it -----------------------------------------------------------------------------
+
+
+def _scores(found: Winners, trained: Network | None) -> dict[str, Any]:
+    """scores.json: every config with its search score and its confirmed mean and interval; the model's own values."""
+    configs = [{"file": f"{winner.name}.yaml", **winner.document()} for winner in found.best]
+    model = None if trained is None else _model_document(found.best[0], trained)
+    return {"study": found.study, "space": found.experiment, "configs": configs, "model": model}
+
+
+def _model_document(winner: Winner, trained: Network) -> dict[str, Any]:
+    run = trained.run
+    values = measures(trained.test, run.parts.class_counts, run.config.evaluation.groups)
+    return {
+        "file": "model.pt2",
+        "config": "best.yaml",
+        "from": "the study's checkpoint" if trained.kept else "training again",
+        "numerics": trained.numerics,
+        "epoch": run.history[-1].best_epoch,
+        "score": trained.score,
+        "difference": None if trained.score is None else trained.score - winner.score,
+        "test": values,
+    }
+
+
+def _notes(winner: Winner, trained: Network | None) -> Iterator[str]:
+    """What the user should know before using it."""
+    if trained is None:
+        return
+    if trained.score != winner.score:
+        yield (
+            f"the model has score {trained.score}, the record {winner.score}: "
+            f"it was trained again ({trained.numerics}; recorded: {winner.identity('numerics')})"
+        )
+    if not program.has_onnx():
+        yield "model.onnx is left out: the packages onnx and onnxscript are not installed"

@@ -60,7 +60,7 @@ def train(
         fetch(config.data.name, home.data)
     for level in empty_levels(config):
         console.print(f"note: {level} holds no epoch of {config.epochs}", highlight=False)
-    run = Run(config, home.data, _device(device), threads)
+    run = Run(config, home.data, chosen_device(device), threads)
     folder = home.path / "runs" / "-".join([config.id, run.parts.id, core_id(), run.device.type, str(threads)])
     with closing(lock(folder, f"config {config.id}")):
         _set_ended_aside(folder)
@@ -70,7 +70,7 @@ def train(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             for result in training.results():
-                console.print(_line(result, config.epochs), highlight=False, soft_wrap=True)
+                console.print(epoch_line(result, config.epochs), highlight=False, soft_wrap=True)
         except BaseException as error:
             training.stopped(error)
             recorder.close(INTERRUPT_SECONDS)
@@ -163,7 +163,8 @@ class _Training:
             yield result
 
 
-def _device(name: str) -> str:
+def chosen_device(name: str) -> str:
+    """cpu or cuda of what was asked for; auto is cuda where there is one."""
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ["auto", "cpu", "cuda"])
     if name == "cuda" and not torch.cuda.is_available():
@@ -171,7 +172,8 @@ def _device(name: str) -> str:
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _line(result: EpochResult, epochs: int) -> str:
+def epoch_line(result: EpochResult, epochs: int) -> str:
+    """An epoch in one line, as progress shows it."""
     shown = {"val": result.val.get("acc"), "tail": result.val.get("acc_tail")}  # the tail may have no val image
     val = "".join(f"  {name} {value:.3f}" for name, value in shown.items() if value is not None)
     score = f"  score {result.score:.3f}" if result.score is not None else ""

@@ -37,3 +37,8 @@ class Store:
         path = f"{self._root}/{name}"
         if self._fs.get_file_info(path).type == fs.FileType.File:
             self._fs.delete_file(path)
+
+
+def checkpoint_name(trial: int) -> str:
+    """The name of a trial's checkpoint in the store."""
+    return f"{trial:05d}.pt"

@@ -30,7 +30,7 @@ from tuning.datasets import described
 from tuning.driver import Session
 from tuning.environment import requirements
 from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
-from tuning.export import export
+from tuning.export import export_configs
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity
 from tuning.leaderboard import leaderboard
@@ -293,7 +293,7 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
         raise
     recorder.close(CLOSE_SECONDS if is_over(session.history) else INTERRUPT_SECONDS)
     failed = recorder.failure or not is_over(session.history) or best_trial(study, session.history) is None
-    file = None if failed else export(home.tracking_uri, folder.name, 1, folder.path / "export")[0]
+    file = None if failed else export_configs(home.tracking_uri, folder.name, 1, folder.path / "export")[0]
     return Outcome(folder.name, study, session.history, file, recorder.failure)
 
 

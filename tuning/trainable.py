@@ -16,7 +16,7 @@ from lt_core.identity import numerics
 from lt_core.train import Run
 from lt_core.value import InputError
 from tuning.evaluations import evaluations
-from tuning.store import Store
+from tuning.store import Store, checkpoint_name
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
 RETRIES = 2  # of a trial that raises an error; it goes on from its checkpoint
@@ -110,8 +110,3 @@ class Trainable(tune.Trainable):
         found = run.evaluations()
         test, series = run.test(found), run.test_series
         return {"stop_reason": "finished", "test": test, "test_series": series, "evaluations": evaluations(run, found)}
-
-
-def checkpoint_name(trial: int) -> str:
-    """The name of a trial's checkpoint in the store."""
-    return f"{trial:05d}.pt"
