@@ -160,7 +160,8 @@ class TrialRecord:
 class History:
     """All trials of a study by number, and whether it ended: the log's events, folded.
 
-    running_ms: how long a driver has worked on it. longest_epoch: in seconds, 0 before the first.
+    running_ms: how long a driver has worked on it. longest_epoch: in seconds, 0 before the first. trained: epochs and
+    seconds by kind; an epoch that was taken over took none.
     """
 
     started: Started | None = None
@@ -169,6 +170,7 @@ class History:
     events: int = 0
     running_ms: int = 0
     longest_epoch: float = 0.0
+    trained: dict[Kind, tuple[int, float]] = field(default_factory=dict)
     _last_ms: int | None = None
     _by_config: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
 
@@ -186,7 +188,7 @@ class History:
             case EpochDone():
                 self.trials[event.trial].epochs.append(event)
                 self.trials[event.trial].arrivals.append(self.events)
-                self.longest_epoch = max(self.longest_epoch, event.result["seconds"])
+                self._count_epoch(self.trials[event.trial].asked.kind, event.result["seconds"])
             case Told():
                 self.trials[event.trial].told = event
                 self.trials[event.trial].told_at = self.events
@@ -200,6 +202,11 @@ class History:
         equal = self._by_config[trial.asked.kind, trial.asked.tags.get("lt.config_id", "")]
         earlier = (self.trials[number] for number in equal if number < trial.asked.trial)
         return next((other for other in earlier if other.stop_reason not in ("failed", "budget")), None)
+
+    def _count_epoch(self, kind: Kind, seconds: float) -> None:
+        epochs, total = self.trained.get(kind, (0, 0.0))
+        self.trained[kind] = epochs + (seconds > 0), total + seconds
+        self.longest_epoch = max(self.longest_epoch, seconds)
 
     def _count_time(self, event: Event) -> None:
         if self._last_ms is not None and not isinstance(event, Continued):

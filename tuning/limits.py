@@ -20,13 +20,8 @@ class Spent:
 
 def spent(history: History, share: float) -> Spent:
     """`share` is the part of a device that a trial has."""
-    trained = [
-        epoch.result["seconds"]
-        for trial in history.of_kind("trial")
-        if trial.told is None or trial.told.reused_from is None
-        for epoch in trial.epochs
-    ]
-    return Spent(history.running_ms / 3_600_000, sum(trained) * share / 3600, len(trained))
+    epochs, seconds = history.trained.get("trial", (0, 0.0))
+    return Spent(history.running_ms / 3_600_000, seconds * share / 3600, epochs)
 
 
 def used_up(study: Study, history: History, share: float) -> str:
