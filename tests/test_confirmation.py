@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from scipy import stats
@@ -8,8 +9,9 @@ from test_results import PAPER, TRIALS, results, trial
 from lt_core import override
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.demo import DEMO
-from tuning.confirmation import Confirmed, confirmed, confirmed_grid, differences, exact_grid, sentences
+from tuning.confirmation import Confirmed, class_grid, confirmed, confirmed_grid, differences, exact_grid, sentences
 from tuning.events import Event, Told
+from tuning.results import classes
 from tuning.statistics import differences_to, paired_difference
 
 # --- confirming runs to test with, here and elsewhere -----------------------------------------------
@@ -163,6 +165,40 @@ def test_without_the_paper_s_setting_there_is_nothing_to_compare_to():
     assert confirmed_grid([best]).rows == [["best", "50.00", "50.00", "1", ""]]
 
 
+BY_CLASS = {
+    10: {"class_acc": [0.5, 1.0, None]},
+    11: {"class_acc": [0.25, 0.5, None]},
+    13: {"class_acc": [1.0, 0.75, None]},
+}
+
+
+def evaluated(number: int) -> dict[str, Any]:
+    test = {"last": {"class_acc": [0.0, 0.0, None]}, "best_val": BY_CLASS[number]}
+    return {"classes": ["a", "b", "c"], "train_images": [5, 20, 10], "test": test}
+
+
+def test_accuracies_by_class_are_means_over_seeds_of_the_epoch_that_val_chose():
+    events = [*TRIALS]
+    for number, run in enumerate(THREE, 10):
+        event, done, told = confirming(number, *run)
+        assert isinstance(told, Told)
+        events += [event, done, replace(told, evaluations=evaluated(number) if number in BY_CLASS else {})]
+    found = results(*events)
+    groups = confirmed(found)
+    assert [group.by_class for group in groups] == [(0.75, 0.875, None), (0.25, 0.5, None), ()]
+    grid = class_grid(found, groups)
+    assert grid is not None and grid.heads == ["class", "training images", "best", "paper"]
+    assert grid.rows == [["b", "20", "87.50", "50.00"], ["c", "10", "", ""], ["a", "5", "75.00", "25.00"]]
+    assert class_grid(results(*TRIALS), confirm(*THREE)) is None
+
+
+def test_an_evaluation_without_val_is_that_of_the_last_epoch():
+    last = {**evaluated(10), "test": {"last": {"class_acc": [0.5, 0.5, 0.5]}}}
+    found = classes({3: last, 4: {}})
+    assert found is not None and found.accuracy == {3: (0.5, 0.5, 0.5)}
+    assert classes({4: {}}) is None
+
+
 # --- in words ---------------------------------------------------------------------------------------
 
 
@@ -183,6 +219,13 @@ def test_a_study_whose_best_is_the_paper_s_setting_says_so_and_compares_that():
     first, second = sentences(groups_of(paper=[0.5, 0.6], CE=[0.5, 0.6]))
     assert first == "No trial scored above the paper's setting."
     assert second.startswith("The paper's setting is not better than plain CE: +0.00 points")
+
+
+def test_configs_that_scored_below_the_paper_s_setting_are_said_to():
+    groups = groups_of(best=[0.5, 0.6], paper=[0.5, 0.6])
+    best, paper = (replace(group, searched=score) for group, score in zip(groups, (0.7, 0.75), strict=True))
+    assert sentences([best, paper])[0] == "No trial scored above the paper's setting."
+    assert not sentences([replace(best, searched=0.8), paper])[0].startswith("No trial")
 
 
 def test_each_config_found_is_compared_to_the_paper_s_setting_and_the_winner_to_plain_ce():

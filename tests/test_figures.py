@@ -1,10 +1,12 @@
 import io
+import math
 from dataclasses import replace
 
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from test_confirmation import THREE, confirming
 from test_importance import of, of_t1
 from test_results import TRIALS, results, trial
 
@@ -12,7 +14,7 @@ from search_spaces import Choice, Space, Study
 from search_spaces.demo import DEMO
 from tuning import figures
 from tuning.importance import importance
-from tuning.results import Results
+from tuning.results import Classes, Results
 
 
 def texts(figure: Figure) -> list[str]:
@@ -156,12 +158,30 @@ def test_the_pareto_front_joins_what_no_other_betters():
 # --- classes ----------------------------------------------------------------------------------------
 
 
-def test_classes_stand_by_their_images_with_a_bar_for_each_config():
-    figure = figures.per_class({"best": [0.5, 0.75, 1.0], "paper": [0.25, 0.5, 0.75]}, [5, 20, 10], ["a", "b", "c"])
+def of_classes(count: int) -> Results:
+    """A study whose best config and paper's setting were evaluated class by class; the last class has no test image."""
+    found = results(*TRIALS, *(event for number, run in enumerate(THREE, 10) for event in confirming(number, *run)))
+    accuracy = {number: (*(0.5 + number / 100 for _ in range(count - 1)), None) for number in (10, 11)}
+    return replace(found, classes=Classes(tuple(f"c{n}" for n in range(count)), tuple(range(1, count + 1)), accuracy))
+
+
+def test_few_classes_have_a_bar_for_each_config_the_frequent_first():
+    figure = drawn(figures.per_class(of_classes(3)))
     axes = figure.axes[0]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["b\n20", "c\n10", "a\n5"]
-    assert [[bar.get_height() for bar in bars] for bars in axes.containers] == [[0.75, 1.0, 0.5], [0.5, 0.75, 0.25]]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["c2\n3", "c1\n2", "c0\n1"]
+    heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
+    assert [values[1:] for values in heights] == [[0.6, 0.6], [0.61, 0.61]] and all(math.isnan(v[0]) for v in heights)
     assert texts(figure) == ["best", "paper"]
+
+
+def test_many_classes_have_points():
+    axes = drawn(figures.per_class(of_classes(100))).axes[0]
+    assert [len(line.get_ydata()) for line in axes.lines] == [100, 100] and not axes.containers
+    assert axes.get_xlabel() == "classes by their training images, 100 to 1"
+
+
+def test_a_study_that_was_not_evaluated_class_by_class_has_no_such_picture():
+    assert figures.per_class(SOME) is None
 
 
 # --- all of them ------------------------------------------------------------------------------------

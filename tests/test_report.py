@@ -60,8 +60,7 @@ def test_what_mattered_is_a_table_once_enough_trials_are_whole():
 
 
 def test_a_report_holds_every_picture_with_words():
-    report = study_report(FINISHED)
-    pictures = {name: picture for section in report.sections for name, picture in section.pictures.items()}
+    pictures = study_report(FINISHED).pictures
     assert (
         pictures.keys() == figures(FINISHED, importance(FINISHED)).keys() == {"history", "slices", "parallel", "rungs"}
     )

@@ -206,6 +206,13 @@ def test_what_was_asked_is_there_while_a_study_runs_and_gives_way_to_what_it_cam
     assert artifact(uri, parent, "study.yaml") == "trials: 5\n"
 
 
+def test_a_note_s_pictures_are_found_among_the_artifacts(uri):
+    deliver(uri, [STARTED, replace(ENDED, note="![x](artifact:figures/x.png) [r](artifact:r.html) `artifact:`")])
+    parent = runs(uri)["none"]
+    address = f"get-artifact?run_uuid={parent.info.run_id}&path="
+    assert parent.data.tags["mlflow.note.content"].startswith(f"![x]({address}figures/x.png) [r]({address}r.html) `art")
+
+
 def test_a_folder_that_is_gone_is_left_out(uri, tmp_path):
     deliver(uri, [STARTED, replace(ENDED, folder=str(tmp_path / "gone"))])
     assert artifact(uri, runs(uri)["none"], "study.yaml") == "trials: 5\n"

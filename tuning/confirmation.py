@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from search_spaces.space import Setting
 from tuning.grid import Grid, settings_text
-from tuning.results import Results, Trial
+from tuning.results import Classes, Results, Trial
 from tuning.statistics import Difference, deviation, differences_to, luck, mean, paired_difference, seeds_to_decide
 
 PAPER, CONTROL, EXACT = "paper", "CE", "exact"
@@ -19,7 +19,8 @@ class Confirmed:
     """One config on its fresh seeds: seed -> val score, test accuracy and, where val is unbalanced, macro accuracy.
 
     Test values are those of the best validation epoch; of the last for the role `exact`, which has no val images.
-    searched: its score in the search, None for plain CE.
+    searched: its score in the search, None for plain CE. by_class: the mean test accuracy of each class; None where it
+        has no test image, empty where that was not measured.
     """
 
     role: str
@@ -28,6 +29,7 @@ class Confirmed:
     test: Mapping[int, float]
     macro: Mapping[int, float] = field(default_factory=dict)
     searched: float | None = None
+    by_class: tuple[float | None, ...] = ()
 
     @property
     def compared(self) -> Mapping[int, float]:
@@ -96,7 +98,13 @@ def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
         {run.seed: run.values["test_acc"] for run in done},
         {run.seed: run.values["test_acc_macro"] for run in done if "test_acc_macro" in run.values},
         searched[0] if searched else None,
+        _by_class(done, results.classes),
     )
+
+
+def _by_class(runs: Sequence[Trial], classes: Classes | None) -> tuple[float | None, ...]:
+    found = [classes.accuracy[run.number] for run in runs if classes and run.number in classes.accuracy]
+    return tuple(mean([value for value in values if value is not None]) for values in zip(*found, strict=True))
 
 
 # --- differences ------------------------------------------------------------------------------------
@@ -152,6 +160,22 @@ def exact_grid(groups: Sequence[Confirmed]) -> Grid | None:
     return Grid(title, ["config", "test acc", "seeds"], [row], 1, ("config",))
 
 
+def class_grid(results: Results, groups: Sequence[Confirmed]) -> Grid | None:
+    """The mean test accuracy of each class, the frequent ones first; None where that was not measured."""
+    measured = [group for group in groups if group.by_class and group.role != EXACT]
+    if results.classes is None or not measured:
+        return None
+    images, names = results.classes.train_images, results.classes.names
+    order = sorted(range(len(images)), key=lambda c: -images[c])
+    rows = [[names[c], str(images[c]), *(_class_cell(group.by_class[c]) for group in measured)] for c in order]
+    heads = ["class", "training images", *(group.role for group in measured)]
+    return Grid("Test accuracy of each class (%: mean over the fresh seeds)", heads, rows, len(rows))
+
+
+def _class_cell(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
+
+
 def percent(values: Collection[float]) -> str:
     """Accuracies in percent: mean ± standard deviation."""
     centre, spread = mean(values), deviation(values)
@@ -175,7 +199,7 @@ def _points(value: float) -> str:
 def sentences(groups: Sequence[Confirmed]) -> list[str]:
     """What the confirmation says, in words; nothing of no groups."""
     ours, paper, control = found(groups), of_role(groups, PAPER), of_role(groups, CONTROL)
-    said = [] if ours or not groups else ["No trial scored above the paper's setting."]
+    said = ["no trial scored above the paper's setting."] if _paper_leads(ours, paper) else []
     to_paper = differences(groups)
     if paper is not None:
         said += [_comparison(group, paper, to_paper[group.role], len(ours)) for group in ours]
@@ -184,6 +208,14 @@ def sentences(groups: Sequence[Confirmed]) -> list[str]:
         said.append(_comparison(lead, control, paired_difference(lead.compared, control.compared), 1))
     said += [*_of_luck(ours), *_of_order(ours)]
     return [sentence[0].upper() + sentence[1:] for sentence in said]
+
+
+def _paper_leads(ours: Sequence[Confirmed], paper: Confirmed | None) -> bool:
+    """Whether the search found nothing better than where it began."""
+    if paper is None or not ours:
+        return paper is not None
+    found, begun = ours[0].searched, paper.searched
+    return found is not None and begun is not None and found <= begun
 
 
 def _comparison(one: Confirmed, other: Confirmed, difference: Difference | None, configs: int) -> str:

@@ -40,3 +40,8 @@ class Document:
     def tables(self) -> dict[str, Grid]:
         """All tables by the stem of their files."""
         return {stem: grid for section in self.sections for stem, grid in section.tables.items()}
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """All pictures by the stem of their files."""
+        return {stem: picture for section in self.sections for stem, picture in section.pictures.items()}

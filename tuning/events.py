@@ -104,7 +104,8 @@ class Told:
 class Ended:
     """The whole study's end, with what its page in the record shows.
 
-    `artifacts` are texts by file name; `folder` is one whose files, pictures among them, are attached as they lie.
+    `artifacts` are texts by file name; `folder` is one whose files, pictures among them, are attached as they lie. In
+    the `note`, Markdown, `artifact:NAME` stands for an attached file's address.
     """
 
     stop_reason: StopReason

@@ -6,7 +6,7 @@ without pyplot, so that no display and no global state are needed.
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from tuning.confirmation import confirmed
 from tuning.importance import Importance
 from tuning.results import Results, Trial
 from tuning.scales import Scale, scales
@@ -26,6 +27,7 @@ SHADES = "cividis"  # dark to bright, also in grey and to the colour-blind
 DPI = 110
 INACTIVE = -0.14  # the place, below an axis, of trials that do not have its symbol
 COLUMNS = 3  # of slices
+MOST_BARS = 20  # classes, from which on points stand in for bars
 
 
 def png(figure: Figure) -> bytes:
@@ -44,6 +46,7 @@ def figures(results: Results, found: Importance | None) -> dict[str, Figure]:
         "importance": importance(found) if found else None,
         "rungs": rungs(results),
         "front": front(results),
+        "classes": per_class(results),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -264,23 +267,49 @@ def _curves(axes: Axes, trials: Sequence[Trial], color: str, label: str) -> None
 # --- classes ----------------------------------------------------------------------------------------
 
 
-def per_class(accuracy: Mapping[str, Sequence[float]], counts: Sequence[int], names: Sequence[str]) -> Figure:
-    """The test accuracy of each class, the frequent ones first, of several configs beside each other.
+LOOKS = {"best": (BLUE, "o", ""), "paper": (ORANGE, "s", "//"), "CE": (GREEN, "^", "..")}  # colour, point, hatch
 
-    accuracy: by config, then by class; counts: training images by class.
+
+def per_class(results: Results) -> Figure | None:
+    """The mean test accuracy of each class, the frequent ones first, of the best config, the paper's setting and CE.
+
+    None where that was not measured.
     """
-    order = sorted(range(len(counts)), key=lambda c: -counts[c])
-    figure, axes = _canvas(max(8, 0.3 * len(order) * len(accuracy)), 4.5)
-    width = 0.8 / len(accuracy)
-    looks = zip(accuracy.items(), (BLUE, ORANGE, GREEN), ("", "//", ".."), strict=False)
-    for i, ((name, values), color, hatch) in enumerate(looks):
-        left = [place + (i - (len(accuracy) - 1) / 2) * width for place in range(len(order))]
-        height = [values[c] for c in order]
-        axes.bar(left, height, width, color=color, hatch=hatch, edgecolor="white", label=name)
-    axes.set_xticks(range(len(order)), [f"{names[c]}\n{counts[c]}" for c in order], fontsize=8)
-    axes.set(xlabel="class, and its training images", ylabel="test accuracy", ylim=(0, 1))
+    groups = {group.role: group.by_class for group in confirmed(results) if group.role in LOOKS and group.by_class}
+    if results.classes is None or not groups:
+        return None
+    images, names = results.classes.train_images, results.classes.names
+    order = sorted(range(len(images)), key=lambda c: -images[c])
+    heights = {role: [_or_nan(accuracy[c]) for c in order] for role, accuracy in groups.items()}
+    figure, axes = _canvas(8, 4.5)
+    if len(order) > MOST_BARS:
+        _class_points(axes, heights)
+    else:
+        _class_bars(axes, heights)
+        axes.set_xticks(range(len(order)), [f"{names[c]}\n{images[c]}" for c in order], fontsize=8)
+    span = f"{images[order[0]]} to {images[order[-1]]}"
+    axes.set(xlabel=f"classes by their training images, {span}", ylabel="test accuracy", ylim=(0, 1))
+    axes.set_title(f"{results.name}: accuracy of each class, mean over the fresh seeds")
     _legend_below(figure)
     return figure
+
+
+def _class_bars(axes: Axes, heights: dict[str, list[float]]) -> None:
+    width = 0.8 / len(heights)
+    for i, (role, values) in enumerate(heights.items()):
+        color, _, hatch = LOOKS[role]
+        places = [place + (i - (len(heights) - 1) / 2) * width for place in range(len(values))]
+        axes.bar(places, values, width, color=color, hatch=hatch, edgecolor="white", label=role)
+
+
+def _class_points(axes: Axes, heights: dict[str, list[float]]) -> None:
+    for role, values in heights.items():
+        color, marker, _ = LOOKS[role]
+        axes.plot(values, marker, color=color, ms=4, alpha=0.8, label=role)
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _full(results: Results) -> list[Trial]:

@@ -47,8 +47,7 @@ def files(document: Document, kinds: Collection[str]) -> Iterator[tuple[str, byt
         yield "report.html", page(document).encode()
     if "md" in kinds:
         yield "report.md", markdown(document, "figures").encode()
-        for section in document.sections:
-            yield from ((f"figures/{stem}.png", picture.png) for stem, picture in section.pictures.items())
+        yield from ((f"figures/{stem}.png", picture.png) for stem, picture in document.pictures.items())
     for stem, grid in document.tables.items():
         if "csv" in kinds:
             yield f"{stem}.csv", grid.csv().encode()

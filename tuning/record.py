@@ -1,5 +1,6 @@
 """Reading studies back from MLflow, and from nothing else: as results for reports, as runs with their configs."""
 
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Int, Setti
 from search_spaces.study import Study
 from tuning.events import Kind, is_name
 from tuning.outcome import judged_by
-from tuning.results import Results, Trial, judgement
+from tuning.results import Results, Trial, classes, judgement
 from tuning.tracking import client
 
 MOST_RUNS = 50_000  # that MLflow gives at once
@@ -34,7 +35,7 @@ class RecordedRun:
 
 
 def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
-    """The newest study of a name. `courses`: with the running scores of the trials whose course is drawn.
+    """The newest study of a name. `courses`: with what only pictures show, running scores and accuracies by class.
 
     InputError where the record has no such study, or one of whose start it has too little.
     """
@@ -46,7 +47,9 @@ def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
     trials = [record.counted(run, trial) for run, trial in zip(runs.values(), trials, strict=True)]
     tags = parent.data.tags
     in_order = tuple(sorted(trials, key=lambda trial: trial.number))
-    results = Results(name, study, tags.get("lt.command", ""), in_order, tags["lt.stop_reason"] == "finished", tags)
+    remarks = tuple((record.text(parent.info.run_id, "remarks.txt") or "").splitlines())
+    ended = tags["lt.stop_reason"] == "finished"
+    results = Results(name, study, tags.get("lt.command", ""), in_order, ended, tags, remarks)
     return record.with_courses(results, runs.values()) if courses else results
 
 
@@ -112,12 +115,16 @@ class Record:
         return replace(trial, epochs=max(seconds, default=0), seconds=sum(seconds.values()), best_epoch=best)
 
     def with_courses(self, results: Results, runs: Iterable[Run]) -> Results:
-        """Results with the running scores of the trials whose course is drawn."""
+        """Results with what is drawn: the running scores of some trials, the confirmed configs class by class."""
         run_ids = {int(run.data.tags["lt.trial"]): run.info.run_id for run in runs}
-        numbers = [trial.number for trial in results.shown]
+        searched = [trial.number for trial in results.shown]
+        confirming = [trial.number for trial in results.of_kind("confirm") if trial.stop_reason == "finished"]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            courses = dict(zip(numbers, pool.map(lambda number: self._course(run_ids[number]), numbers), strict=True))
-        return replace(results, trials=tuple(replace(t, scores=courses.get(t.number, {})) for t in results.trials))
+            courses = dict(zip(searched, pool.map(lambda n: self._course(run_ids[n]), searched), strict=True))
+            texts = pool.map(lambda n: self.text(run_ids[n], "evaluations.json"), confirming)
+            found = {n: json.loads(text) for n, text in zip(confirming, texts, strict=True) if text}
+        trials = tuple(replace(trial, scores=courses.get(trial.number, {})) for trial in results.trials)
+        return replace(results, trials=trials, classes=classes(found))
 
     def text(self, run_id: str, name: str) -> str | None:
         """The text of an artifact; None where there is none."""

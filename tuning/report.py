@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Float, Setting
-from tuning.confirmation import confirmed, confirmed_grid, exact_grid, sentences
+from tuning.confirmation import class_grid, confirmed, confirmed_grid, exact_grid, sentences
 from tuning.costs import cost_grid, rung_grid
 from tuning.document import Document, Picture, Section
 from tuning.figures import figures, png
@@ -24,6 +24,7 @@ CAPTIONS = {
     "slices": "The score over the domain of each symbol; trials of full length only.",
     "parallel": "Each line is a trial of full length: its settings and its score.",
     "importance": "How much each symbol mattered.",
+    "classes": "The test accuracy of each class, the frequent ones first; means over the fresh seeds.",
     "front": "Trials by their objectives; those joined by the line are bettered by no other.",
     "rungs": "The running score by epoch, and the rungs where trials were compared.",
 }
@@ -35,7 +36,7 @@ def study_report(results: Results, *, pictures: bool = True) -> Document:
     drawn = {name: png(figure) for name, figure in figures(results, mattered).items()} if pictures else {}
     shown = {name: Picture(content, CAPTIONS[name]) for name, content in drawn.items()}
     sections = (
-        _found(results, _only(shown, "front")),
+        _found(results, _only(shown, "front", "classes")),
         Section("All trials", (), {"leaderboard": leaderboard(results)}, _only(shown, "history")),
         _mattered(mattered, _only(shown, "importance", "slices", "parallel")),
         _costs(results, _only(shown, "rungs")),
@@ -51,22 +52,24 @@ def _only(pictures: dict[str, Picture], *names: str) -> dict[str, Picture]:
 def _found(results: Results, pictures: dict[str, Picture]) -> Section:
     """What the search found, and what fresh seeds say of it."""
     groups = confirmed(results)
-    said = [_winner(results), *(sentences(groups) or [UNCONFIRMED])]
+    said = [winner(results), *(sentences(groups) or [UNCONFIRMED])]
     tables = {
         "confirmed": confirmed_grid(groups) if groups else None,
         "exact": exact_grid(groups),
+        "classes": class_grid(results, groups),
         "front": front_grid(results),
         "labels": by_label(results),
     }
     return Section("What was found", tuple(said), {name: grid for name, grid in tables.items() if grid}, pictures)
 
 
-def _winner(results: Results) -> str:
-    winner = results.best
-    if winner is None:
+def winner(results: Results) -> str:
+    """What the search itself found, in a sentence."""
+    first = results.best
+    if first is None:
         return "No trial has reached its full length within the constraints."
-    value, name = winner.objectives[0], results.study.objectives[0]
-    return f"Trial {winner.number} has the best {name} of the search, {value:.4f}: {settings_text(winner.settings)}."
+    value, name = first.objectives[0], results.study.objectives[0]
+    return f"Trial {first.number} has the best {name} of the search, {value:.4f}: {settings_text(first.settings)}."
 
 
 def _mattered(found: Importance | None, pictures: dict[str, Picture]) -> Section:
@@ -80,7 +83,7 @@ def _mattered(found: Importance | None, pictures: dict[str, Picture]) -> Section
 def _costs(results: Results, pictures: dict[str, Picture]) -> Section:
     stopping = rung_grid(results)
     tables = {"cost": cost_grid(results), **({"rungs": stopping} if stopping else {})}
-    return Section("What it cost", (), tables, pictures)
+    return Section("What it cost", results.remarks, tables, pictures)
 
 
 def _made(results: Results) -> Section:

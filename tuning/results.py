@@ -61,8 +61,21 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Classes:
+    """The test accuracy of each class, by the number of the trial; None of a class without a test image."""
+
+    names: tuple[str, ...]
+    train_images: tuple[int, ...]
+    accuracy: Mapping[int, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
 class Results:
-    """A study's trainings by number. `ended`: it ended by itself, and does not go on. `tags`: what identifies it."""
+    """A study's trainings by number.
+
+    ended: it ended by itself, and does not go on. tags: what identifies it. remarks: what its driver said at its end.
+    classes: of the confirming runs, where they were evaluated class by class.
+    """
 
     name: str
     study: Study
@@ -70,6 +83,8 @@ class Results:
     trials: tuple[Trial, ...]
     ended: bool
     tags: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    classes: Classes | None = None
 
     def of_kind(self, kind: Kind) -> list[Trial]:
         """The trainings of a kind, by number."""
@@ -185,7 +200,20 @@ def of_history(name: str, study: Study, history: History) -> Results:
     over = history.ended is not None
     trials = tuple(_trial(study, history.trials[n], over=over) for n in sorted(history.trials))
     ended = history.ended is not None and history.ended.stop_reason == "finished"
-    return Results(name, study, command, trials, ended, history.started.tags if history.started else {})
+    tags = history.started.tags if history.started else {}
+    told = {trial.number: trial.told.evaluations for trial in history.of_kind("confirm") if trial.told}
+    return Results(name, study, command, trials, ended, tags, classes=classes(told))
+
+
+def classes(evaluations: Mapping[int, Mapping[str, Any]]) -> Classes | None:
+    """What evaluations (evaluations.py) by trial say of each class at the epoch that val chose, or else at the last."""
+    known = {number: found for number, found in evaluations.items() if found}
+    if not known:
+        return None
+    first = next(iter(known.values()))
+    tests = {number: found["test"] for number, found in known.items()}
+    accuracy = {number: tuple(test.get("best_val", test["last"])["class_acc"]) for number, test in tests.items()}
+    return Classes(tuple(first["classes"]), tuple(first["train_images"]), accuracy)
 
 
 def _trial(study: Study, trial: TrialRecord, *, over: bool) -> Trial:

@@ -1,8 +1,8 @@
 """Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,14 @@ from tuning.cluster import (
     slots,
     waiting,
 )
-from tuning.confirmation import confirmed, confirmed_grid, sentences
 from tuning.datasets import described
 from tuning.driver import Session
+from tuning.ending import ended
 from tuning.environment import requirements
 from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
 from tuning.export import export_configs
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity
-from tuning.leaderboard import leaderboard
 from tuning.library import Library
 from tuning.plan import Plan, calibrated, compared
 from tuning.plan import plan as planned
@@ -284,7 +283,8 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
         with Progress(study, session.history, console):
             run_study(study, session, Identity(home.data))
         results = of_history(folder.name, study, session.history)
-        session.log.emit(_ended(results, remarks(study, session.history)))
+        said = tuple(remarks(study, session.history))
+        session.log.emit(ended(replace(results, remarks=said, ended=True), folder.path / "report"))
     except KeyboardInterrupt:
         session.log.emit(Ended("interrupted"))
     except BaseException:
@@ -339,18 +339,3 @@ def remarks(study: Study, history: History) -> list[str]:
         bounds = " and ".join(map(str, study.constraints))
         said.append(f"No trial of full length keeps to {bounds}: nothing was confirmed or exported.")
     return said + ([sentence] if (sentence := compared(foreseen, limits.spent(history, share))) else [])
-
-
-def _ended(results: Results, said: Sequence[str]) -> Ended:
-    """The study's end, with what its page in the record shows: `said` is beside what the results say."""
-    board = leaderboard(results)
-    groups = confirmed(results)
-    parts = [results.study.space.about, *said]
-    files = {"study.yaml": results.study.dump(), "leaderboard.md": board.markdown(), "leaderboard.csv": board.csv()}
-    if groups:
-        grid = confirmed_grid(groups)
-        parts += [*sentences(groups), f"**{grid.title}**", grid.markdown()]
-        files |= {"confirmed.md": grid.markdown(), "confirmed.csv": grid.csv()}
-    parts += [f"**{board.title}**", board.markdown()]
-    metrics = {"score": results.best.score} if results.best and results.best.score is not None else {}
-    return Ended("finished", note="\n\n".join(parts), metrics=metrics, artifacts=files)

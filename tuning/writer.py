@@ -210,7 +210,8 @@ class Writer:
         for name, text in event.artifacts.items():
             run.keep(name, text)
         run.keep_folder(event.folder)
-        run.tags["mlflow.note.content"] = _page(event.note, self._started.note)
+        note = event.note.replace("](artifact:", f"](get-artifact?run_uuid={run.run_id}&path=")  # as MLflow's pages ask
+        run.tags["mlflow.note.content"] = _page(note, self._started.note)
         run.metrics += [Metric(key, value, event.time, 0) for key, value in event.metrics.items()]
         run.terminate(event.stop_reason, event.time)
 
