@@ -123,6 +123,12 @@ class LtTune:
         numbers = {"none": -1}
         return sorted(found, key=lambda run: numbers.get(n := run.data.tags["lt.trial"]) or int(n))
 
+    def artifacts(self, run: Any) -> list[Any]:
+        """The files and folders that a run in the record has."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.uri).list_artifacts(run.info.run_id)
+
     def series(self, run: Any, metric: str) -> dict[int, float]:
         """A metric of a run by epoch; a point that stands twice fails."""
         from mlflow import MlflowClient

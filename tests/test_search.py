@@ -77,6 +77,17 @@ def test_the_record_keeps_its_contract(home, undisturbed):
     )
 
 
+def test_the_report_out_of_the_record_is_the_one_that_the_driver_left_there(home, undisturbed, tmp_path):
+    code, _, err = home.here("report", "demo-1", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    left = home.home / "studies" / "demo-1" / "report"
+    for path in sorted(left.rglob("*.*")):
+        assert (tmp_path / path.relative_to(left)).read_bytes() == path.read_bytes(), path.name
+    (study,) = home.runs("study")
+    assert {"report.html", "figures", "leaderboard.csv"} <= {file.path for file in home.artifacts(study)}
+    assert "![The score of each trial" in study.data.tags["mlflow.note.content"]
+
+
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_a_study_that_is_killed_and_then_interrupted_goes_on_to_the_same_numbers(home, undisturbed, lt, name):
     process = lt.start(*DEMO)
