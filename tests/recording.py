@@ -135,10 +135,15 @@ def artifacts_of(uri: str) -> Path:
     return Path(uri.removeprefix("sqlite:///")).parent / "artifacts"
 
 
+def every(uri: str) -> list[Run]:
+    """All runs."""
+    client = MlflowClient(uri)
+    return client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000)
+
+
 def runs(uri: str) -> dict[str, Run]:
     """All runs by `lt.trial`; two of one number fail."""
-    client = MlflowClient(uri)
-    found = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000)
+    found = every(uri)
     by_trial = {run.data.tags["lt.trial"]: run for run in found}
     assert len(by_trial) == len(found)
     return by_trial

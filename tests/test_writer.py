@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -179,7 +180,7 @@ def test_a_reused_trial_is_a_whole_run_that_names_its_origin(record):
 
 def test_the_study_s_page_shows_what_it_came_to(record):
     parent = runs(record)["none"]
-    assert parent.data.tags["mlflow.note.content"] == "**Leaderboard**"
+    assert parent.data.tags["mlflow.note.content"].endswith(")\n\n**Leaderboard**")
     assert parent.data.metrics == {"score": 0.75}
     assert artifact(record, parent, "study.yaml") == "trials: 5\n"
     assert artifact(record, parent, "leaderboard.csv") == "a,b\n"
@@ -261,12 +262,26 @@ def test_a_study_says_from_its_start_on_how_it_was_made(uri):
     started = replace(STARTED, **ORIGIN, artifacts={"requirements.txt": "torch==2\n"})
     deliver(uri, [started, *EVENTS[1:5]])
     parent = runs(uri)["none"]
-    assert parent.data.tags["mlflow.note.content"] == "Made by `lt-tune`."
+    assert parent.data.tags["mlflow.note.content"].endswith(")\n\nMade by `lt-tune`.")
     assert [parent.data.tags[f"lt.{key}"] for key in ("command", "resume")] == [ORIGIN["command"], ORIGIN["resume"]]
     assert artifact(uri, parent, "requirements.txt") == "torch==2\n"
     deliver(uri, [started, *EVENTS[1:], ENDED])
-    assert runs(uri)["none"].data.tags["mlflow.note.content"] == "**Leaderboard**\n\nMade by `lt-tune`."
+    assert runs(uri)["none"].data.tags["mlflow.note.content"].endswith(")\n\n**Leaderboard**\n\nMade by `lt-tune`.")
     assert "lt.command" not in runs(uri)["0"].data.tags
+
+
+def test_a_study_s_page_leads_to_views_that_the_experiment_keeps(uri):
+    deliver(uri, [*EVENTS[:5]])
+    parent = runs(uri)["none"]
+    tags = MlflowClient(uri).get_experiment(parent.info.experiment_id).tags
+    page = parent.data.tags["mlflow.note.content"]
+    keys = re.findall(rf"#/experiments/{parent.info.experiment_id}/runs\?viewStateShareKey=([\w-]+)\)", page)
+    assert len(keys) == 1 and f"mlflow.sharedViewState.{keys[0]}" in tags
+    deliver(uri, [*EVENTS, ENDED])
+    tags = MlflowClient(uri).get_experiment(parent.info.experiment_id).tags
+    page = runs(uri)["none"].data.tags["mlflow.note.content"]
+    keys = re.findall(r"viewStateShareKey=([\w-]+)\)", page)
+    assert len(keys) == 2 and {f"mlflow.sharedViewState.{key}" for key in keys} <= tags.keys()
 
 
 def test_a_page_that_is_too_long_is_cut_after_a_whole_line(uri):

@@ -253,17 +253,18 @@ def sync(
 
 @app.command()
 def ui(
+    study: Annotated[str | None, typer.Argument(help="[the newest]")] = None,
     port: Annotated[int, typer.Option(help="Of the server.")] = 5000,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
 ) -> int:
-    """The MLflow UI on the record, until Ctrl-C."""
+    """The MLflow UI on the record, opened at a study, until Ctrl-C."""
     _quiet()
     from tuning import server
     from tuning.home import Home
 
-    return server.serve(Home.at(home, tracking_uri), port, browser)
+    return server.serve(Home.at(home, tracking_uri), study, port, browser)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -108,7 +108,8 @@ class OpenRun:
         }
         if self._best_epoch is not None:
             values["best_epoch"] = self._best_epoch
-        self.metrics += [Metric(key, value, event.time, self._epochs) for key, value in values.items()]
+        # At step 0: MLflow draws what has no other step as bars.
+        self.metrics += [Metric(key, value, event.time, 0) for key, value in values.items()]
         self.metrics += [Metric("epoch_test_acc", acc, event.time, i) for i, acc in enumerate(event.test_series, 1)]
         self._ended = True
 

@@ -34,6 +34,16 @@ class RecordedRun:
     metrics: dict[str, float]
 
 
+def address(uri: str, study: str | None) -> str:
+    """Where the UI shows a study, after the server's address: the newest of a name, or of all; '' where there is none.
+
+    InputError where the record has no study of the name.
+    """
+    record = Record(uri)
+    runs = [record.newest(study)] if study else record.studies("", 1)
+    return "".join(f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" for run in runs)
+
+
 def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
     """The newest study of a name. `courses`: with what only pictures show, running scores and accuracies by class.
 
@@ -61,9 +71,9 @@ class Record:
 
     def newest(self, study: str) -> Run:
         """A study's own run, the newest of its name; InputError where there is none."""
-        found = self._studies(f" and tags.`lt.study` = '{study}'", 1) if is_name(study) else []
+        found = self.studies(f" and tags.`lt.study` = '{study}'", 1) if is_name(study) else []
         if not found:
-            known = [run.data.tags["lt.study"] for run in self._studies("", 1000)]
+            known = [run.data.tags["lt.study"] for run in self.studies("", 1000)]
             raise InputError(f"the record has no study `{study}`{nearest(study, known)}")
         return found[0]
 
@@ -138,7 +148,7 @@ class Record:
         points = sorted(self._client.get_metric_history(run_id, "score"), key=lambda point: point.step)
         return {point.step: point.value for point in points}
 
-    def _studies(self, condition: str, most: int) -> list[Run]:
+    def studies(self, condition: str, most: int) -> list[Run]:
         """Studies' own runs, the newest first."""
         experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
         return list(self._client.search_runs(experiments, f"tags.`lt.kind` = 'study'{condition}", max_results=most))

@@ -1,6 +1,7 @@
 """The MLflow UI on the record: starts a server, waits until it answers, stops it cleanly."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,39 +15,50 @@ import typer
 
 from lt_core.value import InputError
 from tuning.home import Home
+from tuning.record import address as address_of
 from tuning.tracking import check_answers
 from tuning.uris import is_server, without_secrets
 
 START_SECONDS = 60
 
 
-def serve(home: Home, port: int, browser: bool) -> int:
-    """Serve a database until Ctrl-C; of an MLflow server that runs already, only say (and open) the address."""
+def serve(home: Home, study: str | None, port: int, browser: bool) -> int:
+    """Serve a database until Ctrl-C; of an MLflow server that runs already, only say (and open) the address.
+
+    study: whose page that is; None is the newest's. InputError where the record has none of its name.
+    """
     check_answers(home.tracking_uri)
+    shown = address_of(home.tracking_uri, study)
     if is_server(home.tracking_uri):
-        return _announce(home.tracking_uri, browser)
+        _announce(home.tracking_uri.rstrip("/") + shown, "", browser)
+        return 0
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port} is taken: give another")
-    log = home.path / "mlflow-server.log"
-    process = subprocess.Popen(
-        [sys.executable, *server_arguments(home.artifacts, port)],
-        env=server_environment(home.tracking_uri),
-        stdout=log.open("wb"),
-        stderr=subprocess.STDOUT,
-    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    typer.echo("starting the MLflow server", err=True)
+    address, log = f"http://127.0.0.1:{port}", home.path / "mlflow-server.log"
+    process = _start(home, port, log)
     try:
-        address = f"http://127.0.0.1:{port}"
-        typer.echo("starting the MLflow server", err=True)
         if not _answers(process, address):
             typer.echo(f"error: the MLflow server did not start; {log} says why", err=True)
             return 1
-        _announce(address, browser)
+        _announce(address + shown, " (Ctrl-C ends)", browser)
         return process.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _stop(process)
+
+
+def _start(home: Home, port: int, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, *server_arguments(home.artifacts, port)],
+            env=server_environment(home.tracking_uri),
+            stdout=said,
+            stderr=said,
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -59,11 +71,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _announce(address: str, browser: bool) -> int:
-    typer.echo(f"the record is at {without_secrets(address)} (Ctrl-C ends)")
+def _announce(address: str, hint: str, browser: bool) -> None:
+    typer.echo(f"the record is at {without_secrets(address)}{hint}")
     if browser:
         webbrowser.open(address)
-    return 0
 
 
 def _answers(process: subprocess.Popen[bytes], address: str) -> bool:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Metric, Run, ViewType
 
@@ -17,6 +18,7 @@ from lt_core.config import TrainConfig
 from tuning import tracking
 from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
 from tuning.openrun import LACKS, Artifacts, OpenRun, dataset_input
+from tuning.views import TAG, View, views
 
 STUDY = "none"  # the trial number of a study's own run
 MOST_TEXT = 8000  # characters of a tag
@@ -58,6 +60,10 @@ class Writer:
         self._runs: dict[str, OpenRun] = {}  # by trial number, those not ended; the study's own among them
         self._ids: dict[str, str] = {}  # by trial number, of all runs
         self._refused: dict[str, str] = {}  # by trial number, why the record does not take it
+        self._trials: dict[str, Mapping[str, Any]] = {}  # by trial number, their params
+        self._confirmed = False
+        self._views: dict[str, str] = {}  # their tags, as they are in the record
+        self._unshown = False
         self._failed = False
         self.written = 0  # runs that were not whole
 
@@ -74,6 +80,8 @@ class Writer:
         while batch:
             self._take(batch[0])
             batch.popleft()
+        if self._unshown:
+            self._show()
         for number, run in list(self._runs.items()):
             self._guarded(number, run.send)
         self._failed = False
@@ -129,6 +137,10 @@ class Writer:
 
     def _start_run(self, event: Asked) -> None:
         number = str(event.trial)
+        if event.kind == "trial":
+            self._trials[number] = event.params
+        self._confirmed |= event.kind == "confirm"
+        self._unshown = bool(self._started.study)
         if (known := self._known.get(number)) is not None and known.whole:
             self._ids[number] = known.run_id
             return
@@ -171,6 +183,33 @@ class Writer:
             self._client.update_run(known.run_id, "RUNNING")
             self._known[number] = replace(known, status="RUNNING")
 
+    # --- how they are shown ---------------------------------------------------------------------------
+
+    def _views_now(self) -> list[View]:
+        study, study_id, trials = self._started.study, self._started.study_id, list(self._trials.values())
+        return views(study, study_id, trials, confirmed=self._confirmed)
+
+    def _show(self) -> None:
+        """Keep the views of what was asked for by now, and their links on the page of a study that has not ended."""
+        tags = {f"{TAG}{view.key}": view.tag(self._started.time) for view in self._views_now()}
+        for key, value in tags.items():
+            if self._views.get(key) != value:
+                self._client.set_experiment_tag(self._experiment_id, key, value)
+        known, run = self._known.get(STUDY), self._runs.get(STUDY)
+        if self._views.keys() != tags.keys() and run is not None and not (known and known.status == "FINISHED"):
+            run.tags["mlflow.note.content"] = self._page("")
+        self._views, self._unshown = tags, False
+
+    def _page(self, note: str) -> str:
+        """What a study's page shows: its views, a note, of which there may be room for the first lines only, and how
+        it was made."""
+        compare = " · ".join(view.links(self._experiment_id) for view in self._views_now())
+        links = f"Compare {compare}" if compare else ""
+        room = MOST_TEXT - len(links) - len(self._started.note) - 4
+        if len(note) > room:
+            note = note[: room - len(CUT)].rpartition("\n")[0] + CUT
+        return "\n\n".join(part for part in (links, note, self._started.note) if part)
+
     # --- how they end ---------------------------------------------------------------------------------
 
     def _end_run(self, event: Told) -> None:
@@ -211,17 +250,9 @@ class Writer:
             run.keep(name, text)
         run.keep_folder(event.folder)
         note = event.note.replace("](artifact:", f"](get-artifact?run_uuid={run.run_id}&path=")  # as MLflow's pages ask
-        run.tags["mlflow.note.content"] = _page(note, self._started.note)
+        run.tags["mlflow.note.content"] = self._page(note)
         run.metrics += [Metric(key, value, event.time, 0) for key, value in event.metrics.items()]
         run.terminate(event.stop_reason, event.time)
-
-
-def _page(note: str, origin: str) -> str:
-    """What a run's page shows: a note, of which MLflow may have room for the first lines only, and its origin."""
-    if len(note) + len(origin) + 2 > MOST_TEXT:
-        room = MOST_TEXT - len(origin) - len(CUT) - 2
-        note = note[:room].rpartition("\n")[0] + CUT
-    return f"{note}\n\n{origin}".strip()
 
 
 def _user() -> str:

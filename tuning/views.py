@@ -1,0 +1,112 @@
+"""Views of a study in MLflow's pages: which runs, in what order, with which columns and charts.
+
+They are tags of the experiment, in the form in which the `Views` button of MLflow 3.17's pages keeps its own, and a
+link opens one. Not here: MLflow itself.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+SECTION = "charts"
+MOST_RUNS = 1000  # in a chart
+LINES = ("score", "val_acc", "val_acc_tail", "train_loss")
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: its key in links and tags, its name, and what the page then shows."""
+
+    key: str
+    study: str
+    name: str
+    shown: Mapping[str, Any]
+
+    def tag(self, time_ms: int) -> str:
+        """The value of its tag, which is called `TAG` and its key."""
+        packed = base64.b64encode(zlib.compress(json.dumps(self.shown).encode())).decode()
+        times = {"createdAt": time_ms, "updatedAt": time_ms}
+        return json.dumps({"name": f"{self.study}: {self.name}", **times, "state": f"deflate;{packed}"})
+
+    def links(self, experiment_id: str) -> str:
+        """Markdown links, from any of MLflow's pages, to its table and its charts."""
+        table = f"#/experiments/{experiment_id}/runs?viewStateShareKey={self.key}"
+        return f"[{self.name}]({table}) ([charts]({table}&compareRunsMode=CHART))"
+
+
+def views(study: str, study_id: str, trials: Sequence[Mapping[str, Any]], *, confirmed: bool) -> list[View]:
+    """What there is to see of a study: all its trials, those of each method where there are several, and what was
+    trained on fresh seeds. `trials` are their params."""
+    methods = list(dict.fromkeys(params.get("method", "none") for params in trials))
+    found = {("trials", "trials"): _trials(study, trials)} if trials else {}
+    if confirmed:
+        found["fresh-seeds", "fresh seeds"] = _fresh_seeds(study)
+    for number, method in enumerate(methods if len(methods) > 1 else (), 1):
+        of_method = [params for params in trials if params.get("method") == method]
+        shown = _trials(study, of_method, f" and params.`method` = '{method}'")
+        found[f"method-{number}", f"trials of {method}"] = shown
+    return [View(f"{study_id[:16]}-{key}", study, name, shown) for (key, name), shown in found.items()]
+
+
+def _trials(study: str, trials: Sequence[Mapping[str, Any]], condition: str = "") -> dict[str, Any]:
+    """Trials by score, with their settings; and charts that draw each of them."""
+    symbols = list(takewhile(lambda key: key != "method", trials[0]))
+    # The chart of parallel coordinates leaves out a trial without a value, so it has the symbols that all of them have.
+    given = [symbol for symbol in symbols if all(params[symbol] != "none" for params in trials)]
+    parallel = {"type": "PARALLEL", "selectedParams": given, "selectedMetrics": ["score"], "showAllRuns": True}
+    columns = [
+        *(f"params.`{symbol}`" for symbol in symbols),
+        *(f"metrics.`{name}`" for name in ("score", "best_epoch", "epochs_trained")),
+        "tags.`lt.stop_reason`",
+    ]
+    runs = f"tags.`lt.study` = '{study}' and tags.`lt.kind` = 'trial'{condition}"
+    return _shown(runs, columns, [parallel, *map(_line, LINES)])
+
+
+def _fresh_seeds(study: str) -> dict[str, Any]:
+    """What was trained on fresh seeds, grouped by what it is; the charts show each group's mean."""
+    columns = [f"metrics.`{name}`" for name in ("score", "test_acc", "test_acc_last")]
+    runs = f"tags.`lt.study` = '{study}' and tags.`lt.kind` = 'confirm'"
+    bars = [{"type": "BAR", "metricKey": name, "displayName": name} for name in ("test_acc", "test_acc_last")]
+    grouped = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "lt.role"}]}
+    return {**_shown(runs, columns, [*bars, *map(_line, LINES)]), "groupBy": grouped}
+
+
+def _shown(runs: str, columns: Sequence[str], charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Runs by a condition, best score first, all of them visible, with columns and charts."""
+    own = {"metricSectionId": SECTION, "runsCountToCompare": MOST_RUNS, "deleted": False, "isGenerated": False}
+    section = {"uuid": SECTION, "name": "Charts", "display": True, "columns": 2, "isGenerated": False}
+    return {
+        "searchFilter": runs,
+        "orderByKey": "metrics.`score`",  # by the date, which is MLflow's order, children would hide below their study
+        "orderByAsc": False,
+        "selectedColumns": columns,
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": [{"uuid": f"chart-{i}", **own, **chart} for i, chart in enumerate(charts)],
+        "compareRunSections": [section],
+    }
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return {
+        "type": "LINE",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "displayName": metric,
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "yAxisKey": "metric",
+        "scaleType": "linear",
+        "range": {},
+        "lineSmoothness": 0,
+        "selectedXAxisMetricKey": "",
+        "yAxisExpressions": [],
+        "ignoreOutliers": False,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
