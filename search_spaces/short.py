@@ -95,6 +95,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "digits": {"model": SmallCNN, "lr": 0.05, "batch": 16, "share": 5.0, "most": 40.0, "majority": 50},
     "mnist": {"model": LeNet5, "lr": 0.05, "batch": 128, "share": 1.0, "most": 500.0, "majority": 2500},
 }
+_RATES = {"cifar10": 0.1, "cifar100": 0.1}  # of their presets: a table that varies the rate varies it here as well
 _RARE = 0.1  # of ten classes, one below it there always is where they are not balanced
 
 
@@ -119,13 +120,17 @@ def stand_in(config: TrainConfig, name: StandIn) -> TrainConfig:
     return config.replaced(
         data=data,
         model=by["model"](head=config.model.head, bias_init=config.model.bias_init),
-        optimizer=config.optimizer.replaced(lr=by["lr"]),
+        optimizer=config.optimizer.replaced(lr=by["lr"] * config.optimizer.lr / _rate_of_preset(config)),
         batch_size=by["batch"],
         phases=tuple(phase.replaced(loss=_with_rare_classes(phase.loss)) for phase in config.phases),
         evaluation=config.evaluation.replaced(groups=Groups(many=groups.many, few=groups.few, majority=majority)),
         precision="fp32",
         channels_last=False,
     )
+
+
+def _rate_of_preset(config: TrainConfig) -> float:
+    return _RATES.get(config.data.name, config.optimizer.lr)
 
 
 def _imbalance(data: Data, share: float, most: float) -> float:

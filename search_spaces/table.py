@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from lt_core.config import TrainConfig, scaled
-from lt_core.value import InputError, override, unknown
+from lt_core.value import override, unknown
 from search_spaces.claims import Claim
 from search_spaces.short import Short, StandIn, stand_in
 
@@ -287,12 +287,3 @@ def _named(found: tuple[Any, ...], label: str, what: str) -> Any:
     if label not in by_label:
         raise unknown(what, label, by_label)
     return by_label[label]
-
-
-def check_labels(table: Table, rows: list[str] | None, columns: list[str] | None) -> None:
-    """InputError for a row or column that the table has not, or that has no config."""
-    for label in rows or ():
-        if table.row(label).method is None:
-            raise InputError(f"row {label} of {table.name} has nothing to train: {table.row(label).reason}")
-    for label in columns or ():
-        table.column(label)

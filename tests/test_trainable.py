@@ -3,11 +3,13 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lt_core import SGD, Data, SmallCNN, TrainConfig, fit, override
 from lt_core.train import Run
+from search_spaces.ib2021 import influence_balanced
 from tuning.store import Store
 from tuning.trainable import Trainable, checkpoint_name
 
@@ -20,7 +22,9 @@ CONFIG = TrainConfig(
 )
 
 
-def assignment(folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial: int = 3, test: bool = False):
+def assignment(
+    folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial: int = 3, test: bool = False, **of_tables: Any
+):
     """What the driver gives a worker, and leaves in the store."""
     Store(str(folder)).write("probe", b"readable")
     return {
@@ -33,6 +37,10 @@ def assignment(folder: Path, config: TrainConfig = CONFIG, done: int = 0, trial:
         "device": "cpu",
         "test": test,
         "patience": 300.0,
+        "reads": [],
+        "exits": {},
+        "trunk": None,
+        **of_tables,
     }
 
 
@@ -208,3 +216,32 @@ def test_a_folder_of_the_same_name_is_not_the_store(tmp_path):
 
 def test_names_of_checkpoints_sort_by_trial():
     assert [checkpoint_name(n) for n in (0, 12, 99999)] == ["00000.pt", "00012.pt", "99999.pt"]
+
+
+# --- of tables --------------------------------------------------------------------------------------
+
+
+def test_a_training_leaves_its_state_where_others_branch_off(tmp_path):
+    ib = influence_balanced(CONFIG, T1=2)
+    alone = reports(worker(tmp_path, config=ib, trial=1))
+    reports(worker(tmp_path, exits={"2": "trunk-x.pt", "9": "never.pt"}))
+    assert Store(str(tmp_path)).read("never.pt") is None
+    begun = {"name": "trunk-x.pt", "config": CONFIG.plain()}
+    after = reports(worker(tmp_path, config=ib, done=2, trial=4, trunk=begun))
+    assert numbers(after) == numbers(alone)[2:]
+
+
+def test_without_its_trunk_a_training_begins_at_the_beginning(whole, tmp_path):
+    after = reports(worker(tmp_path, trunk={"name": "trunk-x.pt", "config": CONFIG.plain()}))
+    assert numbers(after) == numbers(whole)
+
+
+def test_a_table_reads_classes_and_also_a_training_that_diverged(tmp_path):
+    reads = ["test_acc[9]", "influence.top[0]"]
+    end = reports(worker(tmp_path, test=True, reads=reads))[-1]
+    assert end["test"].keys() == {"test_acc", "test_acc_last", "test_acc.9", "test_acc_last.9", "influence_top.0"}
+    assert len(end["series"]["influence.top[0]"]) == 50 and end["evaluations"]["test"]["last"]["class_acc"]
+    diverging = override(CONFIG, {"optimizer.lr": 1e9, "evaluation.test_every_epoch": True})
+    end = reports(worker(tmp_path, trial=5, config=diverging, test=True, reads=["test_acc"]))[-1]
+    assert end["stop_reason"] == "diverged" and end["test"]["test_acc_last"] <= 0.2
+    assert "test_acc_best_test" in end["test"] and json.dumps([end["test"], end["evaluations"]], allow_nan=False)

@@ -28,6 +28,11 @@ def scale_factor(scale: float | None, epochs: int | None, own: int) -> float | N
     return scale if epochs is None else epochs / own
 
 
+def labels(text: str | None) -> list[str]:
+    """`A,B` as labels of rows or columns; empty where none are given."""
+    return [label.strip() for label in text.split(",") if label.strip()] if text else []
+
+
 def points(texts: Iterable[str] | None) -> list[dict[str, Any]] | None:
     """`T1=80,alpha=500` texts as points of a space."""
     return [assignments("--try", text.split(",")) for text in texts] if texts else None

@@ -154,6 +154,43 @@ def train(
 
 
 @app.command()
+def ablate(
+    table: Annotated[str, typer.Argument(help="A paper's table or figure: ib2021/table2.")],
+    rows: Annotated[str | None, typer.Option(metavar="A,B", help="Some of its rows. [all]")] = None,
+    columns: Annotated[str | None, typer.Option(metavar="X,Y", help="Some of its columns. [all]")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many. [as many as the table says]")] = None,
+    recipe: Annotated[str, typer.Option(help="equal: one for all rows; reported: each row's own source's.")] = "equal",
+    short: Annotated[bool, typer.Option("--short", help="By the table's short recipe.")] = False,
+    on: Annotated[str | None, typer.Option(help="Other data: digits or mnist.")] = None,
+    scale: ScaleOption = None,
+    concurrent: Annotated[int | None, typer.Option(help="Trainings at a time. [as many as fit]")] = None,
+    cpus: Annotated[float, typer.Option(help="Per training.")] = 1.0,
+    gpus: Annotated[float | None, typer.Option(help="Per training. [1 if there is any]")] = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    store: Annotated[str | None, typer.Option(help="Checkpoints: a folder or URI that all nodes reach.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost; train nothing.")] = False,
+    download: DownloadOption = False,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Train what is missing of a paper's table; the same command goes on after an interrupt."""
+    _quiet()
+    from tuning import ablate as tables
+    from tuning import arguments, table_show
+    from tuning.home import Home
+
+    names = {"rows": arguments.labels(rows), "columns": arguments.labels(columns)}
+    edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
+    resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
+    asked = tables.asked(table, **names, **edition, **resources)
+    place = Home.at(home, tracking_uri)
+    if plan:
+        return table_show.plan(tables.plan(place, asked), as_json)
+    return table_show.ablated(tables.ablate(place, asked, address, store, download=download), place, as_json)
+
+
+@app.command()
 def export(
     study: Annotated[str, typer.Argument(help="A study in the record.")],
     top: Annotated[int, typer.Option(min=1, help="How many configs.")] = 1,

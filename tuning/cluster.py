@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import ray
@@ -21,10 +21,28 @@ import lt_core
 import search_spaces
 import tuning
 from lt_core.value import InputError
-from search_spaces.study import Study
 from tuning.store import Store
 
 ANSWER_SECONDS = 8
+
+
+class Resources(Protocol):
+    """What trainings of a study or a table may have; None of gpus or concurrent: as the cluster has it."""
+
+    @property
+    def cpus(self) -> float:
+        """Of a training."""
+        ...
+
+    @property
+    def gpus(self) -> float | None:
+        """Of a training."""
+        ...
+
+    @property
+    def concurrent(self) -> int | None:
+        """Trainings at a time."""
+        ...
 
 
 @contextlib.contextmanager
@@ -59,17 +77,17 @@ def shipped_packages() -> dict[str, list[str]]:
     return {"py_modules": folders, "excludes": ["**/__pycache__"]}
 
 
-def check_fits(study: Study) -> None:
+def check_fits(needs: Resources) -> None:
     """InputError where a trial needs more than this machine has; a cluster may grow, so it is not asked."""
     total = ray.cluster_resources()
-    for name, amount in _needs(study).items():
+    for name, amount in _needs(needs).items():
         if amount > total.get(name, 0):
             raise InputError(f"a trial needs {amount:g} {name}, but this machine has {total.get(name, 0):g}")
 
 
-def waiting(study: Study) -> str:
+def waiting(needs: Resources) -> str:
     """What a user should know where no node of a cluster can hold a trial now, '' where one can."""
-    return unmet(_needs(study), [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    return unmet(_needs(needs), [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 
 def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> str:
@@ -81,11 +99,11 @@ def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> s
     return f"a trial needs {asked}, but the cluster's nodes have {', or '.join(kinds)}: trials wait for one that has it"
 
 
-def slots(study: Study) -> int:
+def slots(needs: Resources) -> int:
     """How many trials run at a time: as asked, or as many as the cluster holds now."""
     total = _resources()
-    fits = min(int(total.get(name, 0) / amount) for name, amount in _needs(study).items() if amount)
-    return study.concurrent or max(1, fits)
+    fits = min(int(total.get(name, 0) / amount) for name, amount in _needs(needs).items() if amount)
+    return needs.concurrent or max(1, fits)
 
 
 def _resources() -> Mapping[str, float]:
@@ -95,18 +113,18 @@ def _resources() -> Mapping[str, float]:
     return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
 
 
-def _needs(study: Study) -> dict[str, float]:
-    return {"CPU": study.cpus, "GPU": gpus_per_trial(study)}
+def _needs(needs: Resources) -> dict[str, float]:
+    return {"CPU": needs.cpus, "GPU": gpus_per_trial(needs)}
 
 
-def gpus_per_trial(study: Study) -> float:
+def gpus_per_trial(needs: Resources) -> float:
     """GPUs per trial: as asked, or one if the cluster has any."""
-    return study.gpus if study.gpus is not None else float(_resources().get("GPU", 0) >= 1)
+    return needs.gpus if needs.gpus is not None else float(_resources().get("GPU", 0) >= 1)
 
 
-def device_share(study: Study) -> float:
+def device_share(needs: Resources) -> float:
     """The part of a GPU, or else of a CPU core, that a trial has."""
-    return min(1.0, gpus_per_trial(study) or study.cpus)
+    return min(1.0, gpus_per_trial(needs) or needs.cpus)
 
 
 def check_store(store: str) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from search_spaces import SPACES
+from search_spaces.ablation import Ablation
 from tuning.environment import versions
 from tuning.events import StudyFolder
 from tuning.home import Home
@@ -27,6 +28,23 @@ def resume(name: str, space: str, home: Home) -> str:
     if space not in SPACES:  # it came from a file, which may have changed since
         space = shlex.quote(short(StudyFolder(home.path, name).study_file))
     return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
+
+
+def ablate(ablation: Ablation, home: Home) -> str:
+    """What goes on with a table."""
+    options = [f"--recipe {ablation.recipe}"] if ablation.recipe != "equal" else []
+    options += ["--short"] if ablation.short else []
+    options += [f"--scale {ablation.scale:g}"] if ablation.scale != 1 else []
+    options += [f"--on {ablation.on}"] if ablation.on else []
+    for name, labels in (("rows", ablation.rows), ("columns", ablation.columns)):
+        options += [f"--{name} {shlex.quote(','.join(labels))}"] if labels else []
+    options += [f"--seeds {ablation.seeds}"] if ablation.seeds else []
+    return " ".join(["lt-tune ablate", ablation.table, *options]) + _home_option(home)
+
+
+def report(name: str, home: Home) -> str:
+    """What reports a study or a table."""
+    return f"lt-tune report {name}{_home_option(home)}"
 
 
 def ui(home: Home) -> str:

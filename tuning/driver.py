@@ -15,10 +15,12 @@ from search_spaces.study import Study
 from tuning.cluster import unshared
 from tuning.events import Asked, EpochDone, EventLog, History, Told, TrialRecord, now
 from tuning.library import Library
+from tuning.measures import named
 from tuning.outcome import judged
 from tuning.results import best_trial
 from tuning.stages import Stage
 from tuning.store import Store, checkpoint_name
+from tuning.trunks import Trunks
 
 REUSABLE = ("finished", "early_stopped", "diverged")
 PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
@@ -43,9 +45,14 @@ class Session:
 class Driver:
     """Between a stage, which says what is wanted, and Ray, which runs it."""
 
-    def __init__(self, session: Session, stage: Stage, device: str, study: Study | None = None) -> None:
-        """study: that judges the trials, and keeps the best one's checkpoint; None where a stage does neither."""
-        self._device, self._study = device, study
+    def __init__(
+        self, session: Session, stage: Stage, device: str, study: Study | None = None, trunks: Trunks | None = None
+    ) -> None:
+        """study: that judges the trials, and keeps the best one's checkpoint; None where a stage does neither.
+
+        trunks: what trainings go on from.
+        """
+        self._device, self._study, self._trunks = device, study, trunks or Trunks(())
         self._session, self._stage, self._history = session, stage, session.history
         self._store = Store(session.store)
         self._probe = f"probe-{secrets.token_hex(4)}"
@@ -130,8 +137,19 @@ class Driver:
         elif trial.epochs and (reason := self._stage.verdict(trial)):
             self._tell(Told(trial.asked.trial, reason))
         else:
+            self._inherit(trial)
             return False
         return True
+
+    def _inherit(self, trial: TrialRecord) -> None:
+        """Copy the epochs that a training has of its trunk, where that left its state: they come before its phase."""
+        trunk = self._trunks.trunk_of(trial.config.id)
+        if trunk is None or len(trial.epochs) >= trunk.epochs or self._store.read(trunk.name) is None:
+            return
+        donor = self._history.asked_for(trial.asked.kind, trunk.config.id)
+        for epoch in donor.epochs[len(trial.epochs) : trunk.epochs] if donor else ():
+            own = {**epoch.result, "seconds": 0.0, "score": None, "best_epoch": None}
+            self._session.log.emit(EpochDone(trial.asked.trial, own, epoch.numerics))
 
     def _reuse(self, trial: TrialRecord, twin: TrialRecord, origin: int | str) -> None:
         """Copy an equal training's epochs and its end, up to where this stage would have stopped it."""
@@ -139,7 +157,8 @@ class Driver:
         assert twin.told is not None
         for epoch in twin.epochs[len(trial.epochs) :]:
             self._session.log.emit(EpochDone(number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
-        self._tell(replace(twin.told, trial=number, reused_from=origin, time=now()))
+        test = {**twin.told.test, **named(twin.told.evaluations, twin.told.series, trial.asked.reads)}
+        self._tell(replace(twin.told, trial=number, test=test, reused_from=origin, time=now()))
 
     def _tell(self, event: Told) -> None:
         """End a trial, and with it the duplicates that waited for it."""
@@ -166,6 +185,7 @@ class Driver:
                 self._store.delete(checkpoint_name(useless))
 
     def _assignment(self, trial: TrialRecord) -> dict[str, Any]:
+        trunk = self._trunks.trunk_of(trial.config.id)
         return {
             "trial": trial.asked.trial,
             "config": trial.asked.config,
@@ -174,6 +194,9 @@ class Driver:
             "probe": self._probe,
             "root": str(self._session.root),
             "test": trial.asked.kind != "trial",
+            "reads": trial.asked.reads,
+            "exits": {str(epochs): name for epochs, name in self._trunks.exits(trial.config.id).items()},
+            "trunk": {"name": trunk.name, "config": trunk.config.plain()} if trunk else None,
             "device": self._device,
             "patience": max(LEAST_PATIENCE, PATIENCE * self._history.longest_epoch),
         }
@@ -181,5 +204,6 @@ class Driver:
 
 def _told(number: int, report: Mapping[str, Any]) -> Told:
     """A trial's end as its worker reports it."""
-    given = {name: report[name] for name in ("test", "test_series", "evaluations", "error") if name in report}
+    fields = ("test", "test_series", "evaluations", "series", "error")
+    given = {name: report[name] for name in fields if name in report}
     return Told(number, report["stop_reason"], **given)

@@ -20,7 +20,7 @@ from lt_core.config import TrainConfig
 from lt_core.value import InputError
 
 StopReason = Literal["finished", "early_stopped", "diverged", "failed", "interrupted", "budget"]
-Kind = Literal["trial", "confirm", "run"]
+Kind = Literal["trial", "confirm", "cell", "run"]
 
 
 def now() -> int:
@@ -60,7 +60,10 @@ class Continued:
 
 @dataclass(frozen=True)
 class Asked:
-    """A training was asked for. `settings` are the space's symbols (empty where they do not apply)."""
+    """A training was asked for. `settings` are the space's symbols (empty where they do not apply).
+
+    `reads` are the values of its end that a table reads, beside those that every tested training has.
+    """
 
     trial: int
     kind: Kind
@@ -69,6 +72,7 @@ class Asked:
     config: dict[str, Any]
     params: dict[str, Any]
     tags: dict[str, str]
+    reads: list[str] = field(default_factory=list)
     time: int = field(default_factory=now)
 
 
@@ -85,9 +89,10 @@ class EpochDone:
 @dataclass(frozen=True)
 class Told:
     """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
-    config asks for them, `evaluations` what the test part gives class by class (evaluations.py); `outcomes` are the
-    metrics, at the epoch of its score, that its study judges it by beside the score; `reused_from` is the trial of an
-    equal config whose epochs and stop reason were copied, its number in this log, or STUDY_ID/NUMBER of another one."""
+    config asks for them, `evaluations` what the test part gives class by class (evaluations.py), `series` what the
+    figure of a table draws, by read (measures.py); `outcomes` are the metrics, at the epoch of its score, that its
+    study judges it by beside the score; `reused_from` is the trial of an equal config whose epochs and stop reason were
+    copied, its number in this log, or STUDY_ID/NUMBER of another one."""
 
     trial: int
     stop_reason: StopReason
@@ -97,6 +102,7 @@ class Told:
     test_series: list[float] = field(default_factory=list)
     evaluations: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, float] = field(default_factory=dict)
+    series: dict[str, list[float]] = field(default_factory=dict)
     time: int = field(default_factory=now)
 
 
@@ -197,6 +203,11 @@ class History:
                 self.ended = event
             case Continued():
                 pass
+
+    def asked_for(self, kind: Kind, config_id: str) -> TrialRecord | None:
+        """The last trial of a kind and config that did not fail."""
+        equal = (self.trials[number] for number in reversed(self._by_config.get((kind, config_id), [])))
+        return next((trial for trial in equal if trial.stop_reason != "failed"), None)
 
     def twin(self, trial: TrialRecord) -> TrialRecord | None:
         """An earlier trial of the same kind and config that did not fail."""
@@ -300,10 +311,12 @@ def lock(folder: Path, what: str) -> IO[str]:
 class StudyFolder:
     """One study's folder in the home: `study.yaml`, `events.jsonl`, `checkpoints/`, and the lock on them."""
 
+    place, described_in, what = "studies", "study.yaml", "study"
+
     def __init__(self, home: Path, name: str) -> None:
         self.name = name
-        self.path = home / "studies" / name
-        self.study_file = self.path / "study.yaml"
+        self.path = home / self.place / name
+        self.study_file = self.path / self.described_in
         self.events_file = self.path / "events.jsonl"
         self.checkpoints = self.path / "checkpoints"
 
@@ -318,13 +331,25 @@ class StudyFolder:
 
     def lock(self) -> None:
         """Take the study for as long as this object and its process live; InputError while another one has it."""
-        weakref.finalize(self, lock(self.path, f"study {self.name}").close)
+        weakref.finalize(self, lock(self.path, f"{self.what} {self.name}").close)
 
     def write_study(self, text: str) -> None:
         """Keep the study's description, whole or not at all."""
         part = self.study_file.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
         part.replace(self.study_file)
+
+
+class TableFolder(StudyFolder):
+    """The folder of one edition of a table: as a study's, with a `table.yaml`."""
+
+    place, described_in, what = "tables", "table.yaml", "table"
+
+
+def table_folders(home: Path) -> list[TableFolder]:
+    """The editions of tables in a home, oldest first."""
+    found = sorted((home / "tables").glob("*/table.yaml"), key=lambda p: p.stat().st_mtime)
+    return [TableFolder(home, path.parent.name) for path in found]
 
 
 def folders(home: Path) -> list[StudyFolder]:

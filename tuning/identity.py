@@ -2,12 +2,12 @@
 
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from lt_core import __version__
 from lt_core.config import TrainConfig, canonical
-from lt_core.data import load_parts
+from lt_core.data import Data, load_parts
 from lt_core.identity import core_id
 from lt_core.value import Value
 from lt_core.weights import ClassDifficulty
@@ -26,7 +26,7 @@ class Identity:
         return {
             "lt.config_id": config.id,
             "lt.recipe_id": config.recipe_id,
-            "lt.data_id": load_parts(config.data, self.root).id,
+            "lt.data_id": _data_id(config.data, self.root),
             "lt.core_id": core_id(),
             "lt.numerics": "none",
             "lt.seed": str(config.seed),
@@ -86,6 +86,17 @@ def params(config: TrainConfig) -> dict[str, object]:
         "epochs": config.epochs,
         "seed": config.seed,
     }
+
+
+def _data_id(data: Data, root: Path) -> str:
+    if data.path is not None:  # the user's own, which may change
+        return load_parts(data, root).id
+    return _known_data_id(data.model_dump_json(), root)
+
+
+@lru_cache(maxsize=1024)
+def _known_data_id(data: str, root: Path) -> str:
+    return load_parts(Data.model_validate_json(data), root).id
 
 
 @cache

@@ -69,7 +69,7 @@ class OpenRun:
         self.inputs: list[DatasetInput] = []
         self._client, self._artifacts = client, artifacts
         self._lacked, self._lacks, self._ended = lacked, False, False
-        self._epochs, self._seconds, self._best_epoch = 0, 0.0, None
+        self._epochs, self._inherited, self._seconds, self._best_epoch = 0, 0, 0.0, None
 
     def keep(self, name: str, text: str) -> None:
         """Keep a text as an artifact."""
@@ -90,18 +90,18 @@ class OpenRun:
         self.tags["lt.numerics"] = event.numerics
         self._epochs, self._best_epoch = result["epoch"], result["best_epoch"]
         self._seconds += result["seconds"]
+        self._inherited += result["seconds"] == 0  # copied from another run, or a trunk
 
     def sum_up(self, event: Told) -> None:
         """Take its end in, once. The running score's last point is the run's."""
         if self._ended:
             return
-        reused = event.reused_from is not None
-        self.tags["lt.stop_reason"] = "reused" if reused else event.stop_reason
+        self.tags["lt.stop_reason"] = "reused" if event.reused_from is not None else event.stop_reason
         if event.error:
             self.tags["lt.error"] = event.error[:5000]
         values: dict[str, float] = {
-            "epochs_trained": 0 if reused else self._epochs,
-            "epochs_reused": self._epochs if reused else 0,
+            "epochs_trained": self._epochs - self._inherited,
+            "epochs_reused": self._inherited,
             "device_seconds": self._seconds,
             **{f"{name}_at_best": value for name, value in event.outcomes.items()},
             **event.test,

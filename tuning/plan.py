@@ -71,8 +71,8 @@ class Plan:
         yield ["confirmation", f"at most {self.confirming} trainings, {self.confirm_epochs} epochs"]
         yield ["trained already", f"{self.at_hand} of the trainings that are known beforehand"]
         yield ["seconds per epoch", "unknown: --calibrate measures" if self.seconds is None else f"{self.seconds:.3g}"]
-        yield ["time", _hours(self.wall_hours) + f", {self.concurrent} at a time"]
-        yield ["device hours", _hours(self.device_hours)]
+        yield ["time", hours(self.wall_hours) + f", {self.concurrent} at a time"]
+        yield ["device hours", hours(self.device_hours)]
         yield ["budget", ", ".join(f"{v:g} {k.replace('_', ' ')}" for k, v in self.budget.items() if v) or "none"]
         yield [
             "standard error of a score",
@@ -133,13 +133,14 @@ def compared(before: dict[str, Any], after: Spent) -> str:
     said = f"Planned: about {before['epochs']} epochs of search; trained: {after.epochs}."
     if before["seconds"] is None:
         return said
-    hours = before["epochs"] * before["seconds"] * before["share"] / 3600
-    return f"{said} Planned: {_hours(hours)} on the device; taken: {_hours(after.device_hours)}."
+    foreseen = before["epochs"] * before["seconds"] * before["share"] / 3600
+    return f"{said} Planned: {hours(foreseen)} on the device; taken: {hours(after.device_hours)}."
 
 
-def _hours(hours: float | None) -> str:
-    if hours is None:
+def hours(number: float | None) -> str:
+    """A number of hours in words."""
+    if number is None:
         return "unknown"
-    if hours < 1 / 60:
-        return f"{3600 * hours:.0f} s"
-    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:.1f} h"
+    if number < 1 / 60:
+        return f"{3600 * number:.0f} s"
+    return f"{60 * number:.0f} min" if number < 2 else f"{number:.1f} h"

@@ -17,13 +17,14 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search_spaces.study import Study
-from tuning.cluster import device_share, gpus_per_trial, slots
+from tuning.cluster import Resources, device_share, gpus_per_trial, slots
 from tuning.driver import Driver, Session
 from tuning.identity import Identity
 from tuning.results import best_trial
 from tuning.stages import ConfirmStage, SearchStage, Stage
 from tuning.suggest import RaySearcher
 from tuning.trainable import Trainable
+from tuning.trunks import Trunks
 
 RETRIES = 2  # of a trial whose worker process or node died; it goes on from its checkpoint
 
@@ -79,19 +80,26 @@ def run_study(study: Study, session: Session, identity: Identity) -> None:
         run_stage(ConfirmStage(study, session.history, identity), study, session)
 
 
-def run_stage(stage: Stage, study: Study, session: Session, trainable: type[tune.Trainable] = Trainable) -> None:
-    """Run one stage to its end on the Ray that is connected."""
-    gpus = gpus_per_trial(study)
-    driver = Driver(session, stage, "cuda" if gpus else "cpu", study if stage.kind == "trial" else None)
+def run_stage(
+    stage: Stage,
+    needs: Resources,
+    session: Session,
+    trainable: type[tune.Trainable] = Trainable,
+    trunks: Trunks | None = None,
+) -> None:
+    """Run one stage to its end on the Ray that is connected. trunks: what trainings go on from."""
+    gpus = gpus_per_trial(needs)
+    study = needs if isinstance(needs, Study) and stage.kind == "trial" else None
+    driver = Driver(session, stage, "cuda" if gpus else "cpu", study, trunks)
     scratch = tempfile.mkdtemp(prefix="lt-tune-")
-    resources = {"cpu": study.cpus, "gpu": gpus}
+    resources = {"cpu": needs.cpus, "gpu": gpus}
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=RaySearcher(driver),
             scheduler=_Scheduler(driver),
             num_samples=-1,
-            max_concurrent_trials=slots(study),
+            max_concurrent_trials=slots(needs),
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(

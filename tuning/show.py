@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tuning import commands, summary
+from tuning import commands, summary, table_show
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.export import Exported
 from tuning.home import Home
@@ -104,7 +104,7 @@ def synced(logs: Iterable[Synced], as_json: bool) -> int:
 
 def studies(home: Home, as_json: bool) -> int:
     """The studies of a home with the command that goes on."""
-    found = [_listed(folder, home) for folder in folders(home.path)]
+    found = [_listed(folder, home) for folder in folders(home.path)] + table_show.listed(home)
     if as_json:
         _print_json(found)
     elif not found:

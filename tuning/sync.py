@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lt_core.value import InputError, nearest
-from tuning.events import Ended, Event, StudyFolder, folders, is_name, lock
+from tuning.events import Ended, Event, StudyFolder, TableFolder, folders, is_name, lock, table_folders
 from tuning.home import Home
 from tuning.journal import Journal
 from tuning.tracking import check_answers, reason
@@ -39,14 +39,16 @@ def sync(home: Home, what: str | None) -> Iterator[Synced]:
 def _logs(home: Home) -> list[Path]:
     """All logs of a home; trainings that were trained anew left theirs beside the last one's."""
     runs = (home.path / "runs").glob("*/events*.jsonl")
-    return [folder.events_file for folder in folders(home.path)] + sorted(runs, key=lambda path: path.stat().st_mtime)
+    studies = [folder.events_file for folder in (*folders(home.path), *table_folders(home.path))]
+    return studies + sorted(runs, key=lambda path: path.stat().st_mtime)
 
 
 def _named(home: Home, what: str) -> Path:
-    if is_name(what) and (study := StudyFolder(home.path, what)).exists:
-        return study.events_file
+    for folder in (StudyFolder(home.path, what), TableFolder(home.path, what)) if is_name(what) else ():
+        if folder.exists:
+            return folder.events_file
     if not Path(what).is_file():
-        known = nearest(what, [folder.name for folder in folders(home.path)])
+        known = nearest(what, [folder.name for folder in (*folders(home.path), *table_folders(home.path))])
         raise InputError(f"there is no study {what} in {home.path}, nor a file of that name{known}")
     return Path(what).absolute()
 

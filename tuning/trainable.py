@@ -16,6 +16,7 @@ from lt_core.identity import numerics
 from lt_core.train import Run
 from lt_core.value import InputError
 from tuning.evaluations import evaluations
+from tuning.measures import influences, named, without_nan
 from tuning.store import Store, checkpoint_name
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
@@ -74,6 +75,7 @@ class Trainable(tune.Trainable):
         if run.epoch <= self._reported and not run.finished:  # below it: the checkpoint was lost, its epochs come again
             run.step()
             self._save(run)
+            self._save_trunk(run)
         if self._reported < run.epoch:
             report["result"] = asdict(run.history[self._reported])
             self._reported += 1
@@ -92,9 +94,12 @@ class Trainable(tune.Trainable):
         assignment = self._assignment
         config, root = TrainConfig.parse(assignment["config"]), Path(assignment["root"])
         run = Run(config, root, assignment["device"], THREADS)
-        saved = Store(assignment["store"]).read(checkpoint_name(assignment["trial"]))
+        store, trunk = Store(assignment["store"]), assignment.get("trunk")
+        saved = store.read(checkpoint_name(assignment["trial"]))
         if saved is not None:
             run.load(io.BytesIO(saved))
+        elif trunk is not None and (begun := store.read(trunk["name"])) is not None:
+            run.load(io.BytesIO(begun), TrainConfig.parse(trunk["config"]))
         return run
 
     def _save(self, run: Run) -> None:
@@ -102,11 +107,26 @@ class Trainable(tune.Trainable):
         run.save(stream)
         Store(self._assignment["store"]).write(checkpoint_name(self._assignment["trial"]), stream.getvalue())
 
+    def _save_trunk(self, run: Run) -> None:
+        """Keep the state where other trainings branch off."""
+        name = self._assignment.get("exits", {}).get(str(run.epoch))
+        if name is not None:
+            stream = io.BytesIO()
+            run.save(stream)
+            Store(self._assignment["store"]).write(name, stream.getvalue())
+
     def _end(self, run: Run) -> dict[str, Any]:
-        if run.history[-1].diverged:
-            return {"stop_reason": "diverged"}
-        if not self._assignment["test"]:
-            return {"stop_reason": "finished"}
+        diverged, reads = run.history[-1].diverged, self._assignment["reads"]
+        stop_reason = "diverged" if diverged else "finished"
+        if not self._assignment["test"] or (diverged and not reads):
+            return {"stop_reason": stop_reason}
         found = run.evaluations()
-        test, series = run.test(found), run.test_series
-        return {"stop_reason": "finished", "test": test, "test_series": series, "evaluations": evaluations(run, found)}
+        whole = without_nan(evaluations(run, found))
+        series = {} if diverged else influences(run, reads)
+        return {
+            "stop_reason": stop_reason,
+            "test": run.test(found) | named(whole, series, reads),
+            "test_series": run.test_series,
+            "evaluations": whole,
+            "series": series,
+        }

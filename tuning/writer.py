@@ -217,6 +217,8 @@ class Writer:
         run.sum_up(event)
         if event.evaluations:
             run.keep("evaluations.json", json.dumps(event.evaluations))
+        if event.series:
+            run.keep("series.json", json.dumps(event.series))
         reused = event.reused_from is not None
         if reused:
             run.tags["lt.reused_from"] = self._origin(str(event.reused_from))

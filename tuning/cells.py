@@ -1,0 +1,124 @@
+"""The cells of a table as a stage: which trainings are wanted, in which order, until each cell has its seeds."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+
+from search_spaces.ablation import Ablation, Training, trainings, winners
+from search_spaces.table import Table
+from tuning.events import Asked, History, Kind, StopReason, TrialRecord
+from tuning.identity import Identity, method_params, params
+from tuning.trunks import Trunks
+
+
+class CellStage:
+    """Trains what a table lacks: first what others go on from, seed by seed; of competing configs, then the winner."""
+
+    kind: Kind = "cell"
+
+    def __init__(self, ablation: Ablation, table: Table, history: History, identity: Identity) -> None:
+        self._ablation, self._table, self._history, self._identity = ablation, table, history, identity
+        self._trainings = trainings(ablation, table)
+        self._first = {training.config.id for training in self._trainings}
+        self.trunks = Trunks([training.config for training in self._trainings])
+        places = {config.id: place for place, config in enumerate(self.trunks.order)}
+        self._pending = sorted(self._lacking(self._trainings), key=lambda training: places[training.config.id])
+        self._add_winners()
+
+    @property
+    def name(self) -> str:
+        """The table's, and its edition's."""
+        return f"{self._table.name}, {self._ablation.edition.name}"
+
+    @property
+    def epochs_pending(self) -> int:
+        """Epochs of what is still to be asked for."""
+        return sum(training.config.epochs for training in list(self._pending))
+
+    @cached_property
+    def reads(self) -> list[str]:
+        """What the table reads of any training."""
+        cells = self._table.cells(self._ablation.edition)
+        return list(dict.fromkeys(cell.read for cell in cells if cell.trains))
+
+    @cached_property
+    def params(self) -> list[str]:
+        """The params of all its trainings: each run has them all."""
+        known = (method_params(training.config) for training in self._trainings)
+        return list(dict.fromkeys(name for names in known for name in names))
+
+    @property
+    def over(self) -> bool:
+        """Whether all is asked for, and no competition is open."""
+        return not self._pending and not self._open
+
+    def propose(self, number: int) -> Sequence[Asked]:
+        """The first training whose trunk, if it has one, is there; none while all wait for theirs."""
+        if self._open:
+            self._add_winners()
+        ready = next((training for training in self._pending if self._is_ready(training)), None)
+        if ready is None:
+            return []
+        self._pending.remove(ready)
+        return [self._asked(number, ready)]
+
+    def told(self, trial: TrialRecord) -> None:
+        """What follows is proposed next."""
+
+    def verdict(self, trial: TrialRecord) -> StopReason | None:
+        """None: a table has whole trainings."""
+        return None
+
+    def _add_winners(self) -> None:
+        found, self._open = winners(self._ablation, self._table, self._scores())
+        known = {training.config.id for training in self._pending}
+        self._pending += [one for one in self._lacking(found) if one.config.id not in known]
+
+    def _scores(self) -> dict[str, float | None]:
+        """The scores of the configs that have competed, by id; None of those that failed or diverged."""
+        ended = [trial for trial in self._history.of_kind("cell") if trial.told is not None]
+        return {t.config.id: t.score if t.stop_reason == "finished" else None for t in ended}
+
+    def _lacking(self, wanted: Sequence[Training]) -> list[Training]:
+        """What was not asked for yet, or failed: an error may have been the machine's."""
+        known = {t.asked.tags["lt.config_id"] for t in self._history.of_kind("cell") if t.stop_reason != "failed"}
+        return [training for training in wanted if training.config.id not in known]
+
+    def _is_ready(self, training: Training) -> bool:
+        """Whether what a training goes on from has come so far, or has ended without."""
+        trunk = self.trunks.trunk_of(training.config.id)
+        if trunk is None:
+            return True
+        donor = self._history.asked_for("cell", trunk.config.id)
+        if donor is None:
+            return trunk.config.id not in {waiting.config.id for waiting in self._pending}
+        return donor.told is not None or len(donor.epochs) >= trunk.epochs
+
+    def _asked(self, number: int, training: Training) -> Asked:
+        config = training.config
+        own = dict.fromkeys(self.params, "none") | method_params(config)
+        trunk = self.trunks.trunk_of(config.id)
+        return Asked(
+            trial=number,
+            kind="cell",
+            role=role(training),
+            settings={},
+            config=config.plain(),
+            params={**own, **params(config)},
+            tags={
+                **self._identity.tags(config),
+                "lt.role": "candidate" if training.candidate else "none",
+                "lt.cells": json.dumps([list(key) for key in training.cells]),
+                **({"lt.trunk": f"{trunk.id}@{trunk.epochs}"} if trunk else {}),
+            },
+            reads=self.reads,
+        )
+
+
+def role(training: Training) -> str:
+    """A training's short name in a list of runs: its row, or rows, and its column where it serves one alone."""
+    rows = list(dict.fromkeys(row for row, _ in training.cells))
+    columns = list(dict.fromkeys(column for _, column in training.cells))
+    where = columns[0] if len(columns) == 1 else f"{len(columns)} columns"
+    which = f" ({training.candidate})" if training.candidate else ""
+    return f"{', '.join(rows)}{which}, {where}, seed {training.config.seed}"
