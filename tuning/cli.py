@@ -249,6 +249,24 @@ def report(
     return reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
 
 
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="A B ...", help="A study, a trial (demo-1/3), a config id, a file.")
+    ],
+    kind: Annotated[str | None, typer.Option("--format", help="md, csv, latex or html. [the terminal's]")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """What differs between configs, and their results beside each other, paired over seeds."""
+    _quiet()
+    from tuning import reporting
+    from tuning.home import Home
+
+    return reporting.compare(Home.at(home, tracking_uri), names, kind, as_json)
+
+
 @app.command("show")
 def show_(
     name: Annotated[str | None, typer.Argument(help="A config, space or table.")] = None,

@@ -219,13 +219,20 @@ def _paper_leads(ours: Sequence[Confirmed], paper: Confirmed | None) -> bool:
 
 
 def _comparison(one: Confirmed, other: Confirmed, difference: Difference | None, configs: int) -> str:
-    """Better, not better or undecided, and then how many seeds would decide."""
-    if difference is None:
-        return f"{one.noun} against {other.noun}: undecided, fewer than two seeds finished."
-    claim = f"{one.noun} is {difference.verdict} than {other.noun}"
-    if difference.verdict == "undecided":
-        claim = f"undecided whether {one.noun} is better than {other.noun}"
     measure = "macro accuracy on test" if one.macro else "test accuracy"
+    return verdict(one.noun, other.noun, difference, configs, measure)
+
+
+def verdict(one: str, other: str, difference: Difference | None, configs: int, measure: str) -> str:
+    """Whether one is better than another, not better, or undecided, and then how many seeds would decide.
+
+    configs: those that are compared to the other one together. measure: what is compared.
+    """
+    if difference is None:
+        return f"{one} against {other}: undecided, fewer than two seeds finished."
+    claim = f"{one} is {difference.verdict} than {other}"
+    if difference.verdict == "undecided":
+        claim = f"undecided whether {one} is better than {other}"
     return (
         f"{claim}: {_points(difference.mean)} points of {measure}, 95 % interval [{_points(difference.low)}, "
         f"{_points(difference.high)}]{_holm(configs)}, {difference.n} paired seeds.{_what_would_decide(difference)}"

@@ -108,6 +108,19 @@ class Record:
         done = " and tags.`lt.kind` = 'confirm' and attributes.status = 'FINISHED'"
         return [_recorded(run) for run in self.children(parent, done)]
 
+    def trial(self, study: str, number: int) -> RecordedRun:
+        """A run of the newest study of a name by its number; InputError where there is none."""
+        found = self.children(self.newest(study), f" and tags.`lt.trial` = '{number}'")
+        if not found:
+            raise InputError(f"study {study} has no trial {number} in the record")
+        return _recorded(found[0])
+
+    def tagged(self, tag: str, value: str) -> list[RecordedRun]:
+        """All trainings that reached their full length, of whatever study or table, with a tag; the newest first."""
+        wanted = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED' and tags.`lt.kind` != 'study'"
+        found = self._client.search_runs(self._experiments(), wanted, max_results=MOST_RUNS)
+        return [_recorded(run) for run in found if _is_whole(run)]
+
     def config(self, run_id: str) -> TrainConfig:
         """What a run trained; InputError where the record lacks it."""
         text = self.text(run_id, "config.yaml")
@@ -150,8 +163,11 @@ class Record:
 
     def studies(self, condition: str, most: int) -> list[Run]:
         """Studies' own runs, the newest first."""
-        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
-        return list(self._client.search_runs(experiments, f"tags.`lt.kind` = 'study'{condition}", max_results=most))
+        wanted = f"tags.`lt.kind` = 'study'{condition}"
+        return list(self._client.search_runs(self._experiments(), wanted, max_results=most))
+
+    def _experiments(self) -> list[str]:
+        return [experiment.experiment_id for experiment in self._client.search_experiments()]
 
 
 def _is_whole(run: Run) -> bool:

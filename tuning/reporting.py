@@ -1,11 +1,13 @@
-"""The verb `report`: a study out of the record, on the terminal, as one text, as files, or as a JSON document."""
+"""The verbs `report` and `compare`: out of the record, on the terminal, as one text, as files, or as JSON."""
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from tuning import compare as comparing
 from tuning import formats, summary
 from tuning.costs import cost_grid
 from tuning.home import Home
@@ -33,6 +35,28 @@ def report(home: Home, study: str, kind: str | None, out: Path | None, as_json: 
     return 0
 
 
+def compare(home: Home, names: Sequence[str], kind: str | None, as_json: bool) -> int:
+    """Print what differs between configs, and their results beside each other. InputError for an unknown name."""
+    formats.check(kind)
+    check_answers(home.tracking_uri)
+    found = comparing.subjects(home.tracking_uri, names)
+    if as_json:
+        print(json.dumps(comparing.document(found), indent=2))
+    elif kind is not None:
+        print(formats.text(comparing.comparison(found), kind), end="")
+    else:
+        console = _console()
+        for grid in (comparing.differing_grid(found), comparing.results_grid(found)):
+            console.print(grid.rich())
+        for sentence in comparing.sentences(found):
+            console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    return 0
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
 def _written(files: list[Path], as_json: bool) -> int:
     if as_json:
         print(json.dumps({"files": [str(path) for path in files]}, indent=2))
@@ -48,7 +72,7 @@ def _state(results: Results) -> str:
 
 
 def _show(results: Results) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = _console()
     summary.show(results, console)
     console.print(cost_grid(results).rich())
     if found := importance(results):
