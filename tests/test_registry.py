@@ -9,12 +9,13 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
 from exporting import BEST, night, trained
 from mlflow import MlflowClient
-from recording import database, deliver, free_port
+from recording import Server, database, deliver, free_port
 
 from tuning.registered import Registered
 from tuning.registry import register
@@ -174,6 +175,22 @@ print(json.dumps([classes, served.predict(pixels).tolist(), loaded(torch.from_nu
     expected = net.predictor(torch.from_numpy(pixels))
     for found in (by_pyfunc, by_pytorch):
         assert torch.allclose(torch.tensor(found), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_it_is_registered_with_a_server_and_loads_from_there(net, tmp_path, monkeypatch):
+    server = Server(tmp_path)
+    try:
+        deliver(server.uri, night(fresh={1: 0.75}))
+        (tmp_path / "model_card.md").write_text("# A card")
+        found = register(server.uri, winners(server.uri, "night", 1), net, [tmp_path / "model_card.md"])
+        assert (found.version, found.alias) == ("1", "champion")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    finally:
+        server.kill()
+    pixels = trained(2).parts.test.pixels[:5]
+    assert np.allclose(loaded.predict(pixels.numpy()), net.predictor(pixels).numpy(), atol=1e-6)
 
 
 @pytest.mark.slow

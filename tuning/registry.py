@@ -4,6 +4,7 @@ A champion is replaced only by a better mean score on fresh seeds, on the same d
 which chose its config, and never by anything of the test part. To load a version needs mlflow and torch, no lt-tune.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,12 +51,14 @@ def register(uri: str, found: Winners, trained: Network, attached: Sequence[Path
 @contextmanager
 def _tracking(uri: str) -> Iterator[None]:
     """MLflow's registry on a database looks a logged model up in the process's own record, whatever its client has."""
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
+        os.environ.pop("MLFLOW_TRACKING_URI")
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def model_name(found: Winners) -> str:
