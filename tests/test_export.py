@@ -12,7 +12,8 @@ from PIL import Image
 from lt_core import InputError, TrainConfig
 from lt_core.config import canonical
 from tuning.events import EpochDone, StudyFolder
-from tuning.export import Exported, Folder, export, export_configs
+from tuning.export import Folder, export, export_configs
+from tuning.exported import Exported
 from tuning.home import Home
 from tuning.program import has_onnx, read
 from tuning.store import Store, checkpoint_name

@@ -14,9 +14,7 @@ from search_spaces.demo import DEMO
 from tuning import show
 from tuning.confirmation import confirmed, sentences
 from tuning.events import Ended, EventLog, Started, StudyFolder, Told, TrialRecord
-from tuning.export import Exported
 from tuning.home import Home
-from tuning.registered import Registered
 from tuning.results import of_history
 from tuning.studies import Outcome
 
@@ -204,32 +202,6 @@ def test_a_run_is_shown_with_its_test_values(capsys, home):
 def test_a_run_that_diverged_has_failed(capsys, home):
     assert show.run(one_run("diverged"), None, home, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["stop_reason"] == "diverged"
-
-
-def test_exported_files_are_listed(capsys):
-    files = ["a b/best.yaml", "a b/model.pt2"]
-    registered = Registered("lt-tune-demo", "3", "challenger", "0.5 against 0.6")
-    found = Exported(tuple(map(Path, files)), registered, ("look",))
-    assert show.exported(found, as_json=True) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["files"] == files and document["notes"] == ["look"]
-    assert document["registered"]["uri"] == "models:/lt-tune-demo/3"
-    assert document["registered"]["alias"] == "challenger"
-    assert show.exported(found, as_json=False) == 0
-    out, err = capsys.readouterr()
-    assert err == "note: look\n"
-    assert out.splitlines() == [
-        *files,
-        "train it again: lt-tune train 'a b/best.yaml'",
-        "classify with it: lt-tune predict 'a b' IMAGE_OR_FOLDER",
-        "in MLflow: models:/lt-tune-demo/3, challenger (0.5 against 0.6)",
-    ]
-
-
-def test_an_export_whose_model_was_not_registered_has_failed(capsys):
-    assert show.exported(Exported((Path("best.yaml"),), failed=True), as_json=False) == 1
-    assert show.exported(Exported((Path("best.sh"),)), as_json=False) == 0
-    assert capsys.readouterr().out == "best.yaml\ntrain it again: lt-tune train best.yaml\nbest.sh\n"
 
 
 def test_studies_are_listed_with_their_state_and_command(capsys, home):

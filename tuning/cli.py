@@ -206,7 +206,7 @@ def export(
     """Write a study's best configs as files that `train` reruns to the same score, and the best one's model."""
     _quiet()
     from tuning import export as writing
-    from tuning import show
+    from tuning.exported import Exported, show
     from tuning.home import Home
 
     place = Home.at(home, tracking_uri)
@@ -214,8 +214,8 @@ def export(
     if form == "yaml":
         found = writing.export(place, study, top, folder, model=model, register=register, device=device)
     else:
-        found = writing.Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form)))
-    return show.exported(found, as_json)
+        found = Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form)))
+    return show(found, as_json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from lt_core.metrics import measures
 from lt_core.value import InputError
 from tuning import config_formats, handout, program
 from tuning.events import Started, StudyFolder, read_events
+from tuning.exported import Exported
 from tuning.home import Home
 from tuning.model_card import model_card
 from tuning.registered import Registered
@@ -53,16 +54,6 @@ class Folder:
         digests = {name: hashlib.sha256((self.path / name).read_bytes()).hexdigest() for name in self.names}
         sums.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
         return [*(self.path / name for name in self.names), sums]
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The files written, the config files first, the model's place in MLflow, and what the user should know of it."""
-
-    files: tuple[Path, ...]
-    registered: Registered | None = None
-    notes: tuple[str, ...] = ()
-    failed: bool = False
 
 
 def export_configs(tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml") -> list[Path]:

@@ -4,14 +4,12 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from tuning import commands, summary, table_show
 from tuning.events import StudyFolder, TrialRecord, folders
-from tuning.export import Exported
 from tuning.home import Home
 from tuning.origin import Reproduction
 from tuning.plan import Plan
@@ -63,30 +61,6 @@ def run(trial: TrialRecord, reproduced: Reproduction | None, home: Home, as_json
             print(reproduced.sentence())
         print(f"in MLflow: {commands.ui(home)}")
     return 0 if trial.stop_reason == "finished" else 1
-
-
-def exported(found: Exported, as_json: bool) -> int:
-    """Where the files lie, the model's place in MLflow, and the commands that use them."""
-    for note in found.notes:
-        _say(f"note: {note}")
-    if as_json:
-        registered = asdict(found.registered) | {"uri": found.registered.uri} if found.registered else None
-        _print_json({"files": [str(path) for path in found.files], "registered": registered, "notes": found.notes})
-    else:
-        _print_export(found)
-    return 1 if found.failed else 0
-
-
-def _print_export(found: Exported) -> None:
-    for path in found.files:
-        print(path)
-    folder = shlex.quote(commands.short(found.files[0].parent))
-    if found.files[0].suffix == ".yaml":
-        print(f"train it again: lt-tune train {shlex.quote(commands.short(found.files[0]))}")
-    if any(path.name == "model.pt2" for path in found.files):
-        print(f"classify with it: lt-tune predict {folder} IMAGE_OR_FOLDER")
-    if found.registered:
-        print(f"in MLflow: {found.registered.uri}, {found.registered.alias} ({found.registered.why})")
 
 
 def synced(logs: Iterable[Synced], as_json: bool) -> int:
