@@ -94,6 +94,10 @@ OTHERS = [
     (["export", "no-such"], "the record has no study `no-such`"),
     (["export", "../x"], "the record has no study `../x`"),
     (["export", "demo-1", "--top", "0"], "--top"),
+    (["export", "demo-1", "--format", "toml"], "there is no format `toml`"),
+    (["predict", "none", "x.png"], "none cannot be read: No such file or directory"),
+    (["predict", "none"], "Missing argument"),
+    (["predict", "none", "x.png", "--top", "0"], "--top"),
     (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
     (

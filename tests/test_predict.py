@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lt_core import Data, Run, SmallCNN, TrainConfig
+from lt_core import Data, InputError, Run, SmallCNN, TrainConfig
 from tuning.predict import classify, pixels, predict
 from tuning.program import About, read, write
 
@@ -114,6 +114,13 @@ def test_nothing_to_classify_is_wrong_input(export, tmp_path, capsys):
     assert predict(export, [tmp_path / "none.png", tmp_path / "empty"], 3, False, False) == 2
     out, err = capsys.readouterr()
     assert out == "" and "none.png: there is no such file" in err and "empty holds no image" in err
+
+
+def test_what_is_no_export_is_refused(tmp_path, images):
+    with pytest.raises(InputError, match=r"holds no model\.pt2: it was exported with --no-model, or is no export"):
+        predict(tmp_path, [images], 3, False, False)
+    with pytest.raises(InputError, match=r"00\.png cannot be read: it is damaged, or no exported program"):
+        predict(images / "00.png", [images], 3, False, False)
 
 
 def test_more_images_than_a_batch_holds_are_each_read_once(run, export, tmp_path):

@@ -38,6 +38,8 @@ def predict(export: Path, images: list[Path], top: int, fit: bool, as_json: bool
     export: an exported folder, or its model.pt2. images: files or folders. fit: resize and convert what does not fit.
     """
     file = export / MODEL if export.is_dir() else export
+    if export.is_dir() and not file.exists():
+        raise InputError(f"{export} holds no {MODEL}: it was exported with --no-model, or is no export")
     model, about = read(file)
     found = list(_found(images, about))
     answers = list(classify(model, about, found, top, fit))

@@ -77,6 +77,9 @@ def network(retraining: Retraining) -> Network:
     set_numerics(run.threads)
     predictor = run.predictor()
     part = run.parts.test.to(run.device)
-    workers = READERS if run.config.data.streams else 0
-    logits = ((predictor(pixels).log(), labels) for pixels, labels in part.batches(BATCH, workers))
+    size, workers = (
+        run.config.batch_size if run.config.model.clips else BATCH,
+        READERS if run.config.data.streams else 0,
+    )
+    logits = ((predictor(pixels).log(), labels) for pixels, labels in part.batches(size, workers))
     return Network(run, predictor, evaluated(logits, run.parts.classes), retraining.kept)
