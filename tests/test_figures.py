@@ -1,6 +1,8 @@
 import io
+import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
@@ -10,7 +12,7 @@ from test_confirmation import THREE, confirming
 from test_importance import of, of_t1
 from test_results import TRIALS, results, trial
 
-from search_spaces import Choice, Space, Study
+from search_spaces import SPACES, Choice, Space, Study
 from search_spaces.demo import DEMO
 from tuning import figures
 from tuning.importance import importance
@@ -82,6 +84,40 @@ def test_parallel_coordinates_have_a_line_for_each_trial_of_full_length_the_best
     assert line(figure, "best").get_ydata()[[0, 3]].tolist() == [0.2, 1.0]
     symbols = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     assert symbols == ["T1", "epsilon (log)", "alpha (log)", "score"]
+
+
+def of_space(name: str, count: int) -> Results:
+    """Trials of full length at the ends of a space's domains, with scores that rise."""
+    space, found = SPACES[name], []
+    for number, labels in zip(range(count), itertools.cycle(ends(space)), strict=False):
+        settings = space.point(labels)
+        found.append(replace(SOME.trials[2], number=number, settings=settings, score=0.5 + number / 1000))
+    return Results(name, Study(space=space), "", tuple(found), True)
+
+
+def ends(space: Space) -> list[dict[str, Any]]:
+    return [{symbol: end} for symbol, domain in space.domains.items() for end in domain.ends()]
+
+
+@pytest.mark.parametrize("name", ["cb2019-cifar10", "cdb2020-cifar100", "methods"])
+def test_spaces_with_branches_can_be_drawn(name):
+    found = of_space(name, 30)
+    for figure in figures.figures(found, importance(found)).values():
+        figures.png(figure)
+    assert len(drawn(figures.slices(found)).axes) == len(SPACES[name].symbols) + 1  # with the colour bar
+
+
+def test_a_space_with_a_branch_has_a_panel_for_each_label_with_the_symbols_of_its_arm():
+    found = of_space("methods", 60)
+    symbol, branch = found.study.branch
+    figure = drawn(figures.parallel(found))
+    titles = [axes.get_title() for axes in figure.axes]
+    best = found.ranked[0]
+    assert titles[0].startswith(f"{symbol} {best.settings[symbol]} (")
+    assert {title.split()[1] for title in titles} == {t.settings[symbol] for t in found.trials} <= set(branch.labels)
+    first = [text.get_text().split()[0] for text in figure.axes[0].get_xticklabels()]
+    assert first == [s for s in found.study.space.symbols if s in best.settings and s != symbol] + ["score"]
+    assert texts(figure) == ["best"]
 
 
 def test_a_trial_that_has_not_a_symbol_runs_below_its_axis():

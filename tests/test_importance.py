@@ -69,6 +69,15 @@ def test_a_symbol_that_some_trials_do_not_have_is_judged_where_it_is():
     assert found is not None and found.shares.keys() == {"T1", "epsilon", "alpha"} and next(iter(found.shares)) == "T1"
 
 
+def test_a_symbol_that_a_handful_of_trials_have_is_not_judged():
+    whole = of(60, of_t1)
+    some = [{s: v for s, v in t.settings.items() if t.number < 5 or s != "epsilon"} for t in whole.trials]
+    trials = tuple(replace(t, settings=settings) for t, settings in zip(whole.trials, some, strict=True))
+    found = importance(replace(whole, trials=trials))
+    assert found is not None and found.shares.keys() == {"T1", "alpha"} and found.unjudged == ("epsilon",)
+    assert found.caption.endswith(". Fewer than 20 have epsilon: not judged")
+
+
 def test_a_trial_at_the_very_end_of_a_domain_is_inside_it():
     ends = replace(of(1, of_t1).trials[0], settings={"T1": 10, "epsilon": 1e-8, "alpha": 1e5}, number=99, score=0.99)
     whole = of(30, of_t1)

@@ -27,6 +27,7 @@ SHADES = "cividis"  # dark to bright, also in grey and to the colour-blind
 DPI = 110
 INACTIVE = -0.14  # the place, below an axis, of trials that do not have its symbol
 COLUMNS = 3  # of slices
+MOST_LETTERS = 24  # below a slice, from which on they are turned
 MOST_BARS = 20  # classes, from which on points stand in for bars
 
 
@@ -122,7 +123,7 @@ def slices(results: Results) -> Figure | None:
         axes.remove()
     for axes in grid[:, 0]:
         axes.set_ylabel("score")
-    figure.colorbar(shades, ax=list(grid[:, -1]), label="trial", shrink=0.8)
+    figure.colorbar(shades, ax=list(grid.flat[: len(axes_of)]), label="trial", shrink=min(0.8, 2 / rows))
     figure.suptitle(f"{results.name}: score by setting, {len(trials)} trials of full length (star: the paper's)")
     return figure
 
@@ -136,6 +137,8 @@ def _slice(axes: Axes, scale: Scale, trials: Sequence[Trial], shades: ScalarMapp
     axes.scatter(_places(paper, scale), _scores(paper), s=170, c=ORANGE, marker="*", **edge)
     axes.set_xlim(-0.04, 1.04)
     axes.set_xticks([place for place, _ in scale.ticks], [text for _, text in scale.ticks], fontsize=8)
+    if sum(len(text) for _, text in scale.ticks) > MOST_LETTERS:
+        axes.tick_params(axis="x", rotation=60)
     axes.set_xlabel(_label(scale))
 
 
@@ -151,41 +154,83 @@ def _label(scale: Scale) -> str:
 
 
 def parallel(results: Results) -> Figure | None:
-    """Each trial of full length as a line through its settings to its score; bright lines score best."""
+    """Each trial of full length as a line through its settings to its score; bright lines score best.
+
+    Of a space with a branch, one panel for each label: its lines run through the symbols that it has.
+    """
     trials = list(reversed(_full(results)))  # the best is drawn last
-    axes_of = list(scales(results.study.space).values())
     if not trials:
         return None
-    scores = _scores(trials)
-    score = Scale("score", "linear", scores[0], scores[-1] if scores[-1] > scores[0] else scores[0] + 1e-3)
-    columns = [*(_places(trials, scale) for scale in axes_of), [score.position(value) for value in scores]]
-    paths = [list(enumerate(places)) for places in zip(*columns, strict=True)]
-    figure, axes = _canvas(1.7 * len(axes_of) + 4, 4.8)
-    lines = LineCollection(paths, cmap=SHADES, norm=Normalize(score.low, score.high), alpha=0.75, linewidths=1.2)
-    lines.set_array(scores)
-    axes.add_collection(lines)
-    for trial, path in zip(trials, paths, strict=True):
-        if trial.role == "paper":
-            axes.plot(*zip(*path, strict=True), color="black", lw=2, ls="--", label="the paper's setting")
-    axes.plot(*zip(*paths[-1], strict=True), color=RED, lw=2.5, label="best")
-    _upright(axes, [*axes_of, score], inactive=any(INACTIVE in column for column in columns))
-    axes.set_title(f"{results.name}: {len(trials)} trials of full length; bright lines score best")
+    panels = _panels(results, trials)
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    widest = max(len(_having(group, results)) for _, group in panels)
+    size = (1.7 * widest + 4, 4.8) if len(panels) == 1 else (8 * columns, 2.6 * rows + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, (label, group) in zip(grid.flat, panels, strict=False):
+        _lines(axes, group, _having(group, results), trials)
+        axes.set_title(label, fontsize=10)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    figure.suptitle(f"{results.name}: {len(trials)} trials of full length; bright lines score best")
     _legend_below(figure)
     return figure
 
 
-def _upright(axes: Axes, axes_of: Sequence[Scale], *, inactive: bool) -> None:
-    """An upright axis of its own for each symbol, and one for the score."""
+def _panels(results: Results, trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
+    """Trials by the label of the space's branch, those of the best label first; all in one without a branch."""
+    if results.study.branch is None:
+        return [("", list(trials))]
+    symbol, _ = results.study.branch
+    labels = dict.fromkeys(str(trial.settings[symbol]) for trial in reversed(trials))
+    groups = {label: [trial for trial in trials if trial.settings[symbol] == label] for label in labels}
+    return [(f"{symbol} {label} ({len(group)})", group) for label, group in groups.items()]
+
+
+def _having(trials: Sequence[Trial], results: Results) -> list[Scale]:
+    """The axes of the symbols that some of the trials have; not of the branch by which panels are told apart."""
+    branch = results.study.branch[0] if results.study.branch else ""
+    has = {symbol for trial in trials for symbol in trial.settings}
+    return [scale for symbol, scale in scales(results.study.space).items() if symbol in has and symbol != branch]
+
+
+def _lines(axes: Axes, trials: Sequence[Trial], axes_of: Sequence[Scale], everyone: Sequence[Trial]) -> None:
+    """Some trials as lines over the axes of their symbols; the scale of the score is that of all trials."""
+    low, high = min(_scores(everyone)), max(_scores(everyone))
+    score = Scale("score", "linear", low, high if high > low else low + 1e-3)
+    scores = _scores(trials)
+    columns = [*(_places(trials, scale) for scale in axes_of), [score.position(value) for value in scores]]
+    paths = dict(zip((trial.number for trial in trials), map(_path, zip(*columns, strict=True)), strict=True))
+    norm = Normalize(score.low, score.high)
+    lines = LineCollection(list(paths.values()), cmap=SHADES, norm=norm, alpha=0.75, linewidths=1.2)
+    lines.set_array(scores)
+    axes.add_collection(lines)
+    marked = {"the paper's setting": [t for t in trials if t.role == "paper"], "best": everyone[-1:]}
+    looks = {"the paper's setting": ("black", 2.0, "--"), "best": (RED, 2.5, "-")}
+    for label, (color, width, style) in looks.items():
+        for trial in marked[label]:
+            if trial.number in paths:
+                axes.plot(*zip(*paths[trial.number], strict=True), color=color, lw=width, ls=style, label=label)
+    _upright(axes, [*axes_of, score], [INACTIVE in column for column in columns])
+
+
+def _path(places: Sequence[float]) -> list[tuple[float, float]]:
+    return list(enumerate(places))
+
+
+def _upright(axes: Axes, axes_of: Sequence[Scale], inactive: Sequence[bool]) -> None:
+    """An upright axis of its own for each symbol, with a place below for those that have it not; one for the score."""
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
     for i, scale in enumerate(axes_of):
         axes.axvline(i, color="black", lw=0.8)
-        none = [(INACTIVE, "none")] if inactive and scale is not axes_of[-1] else []
+        none = [(INACTIVE, "none")] if inactive[i] else []
         for place, text in [*scale.ticks, *none]:
             axes.plot([i - 0.02, i + 0.02], [place, place], color="black", lw=0.8)
             axes.text(i + 0.04, place, text, fontsize=8, va="center", bbox=behind)
     axes.set_xticks(range(len(axes_of)), [_label(scale) for scale in axes_of])
     axes.set_xlim(-0.1, len(axes_of) - 0.6)
-    axes.set_ylim(INACTIVE - 0.06 if inactive else -0.05, 1.05)
+    axes.set_ylim(INACTIVE - 0.06 if any(inactive) else -0.05, 1.05)
     axes.yaxis.set_visible(False)
     axes.spines[:].set_visible(False)
     axes.tick_params(axis="x", length=0)
@@ -322,8 +367,10 @@ def _scores(trials: Sequence[Trial]) -> list[float]:
 
 
 def _legend_below(figure: Figure) -> None:
-    """A legend that hides nothing."""
-    figure.legend(loc="outside lower center", ncols=5, frameon=False)
+    """A legend that hides nothing, each label once."""
+    drawn = [axes.get_legend_handles_labels() for axes in figure.axes]
+    handles = {label: handle for found in drawn for handle, label in zip(*found, strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

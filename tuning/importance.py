@@ -24,12 +24,14 @@ TOP_TRIALS = 5  # that PED-ANOVA wants above its quantile, as Optuna advises
 class Importance:
     """The share of each symbol, most important first; they sum to 1.
 
-    trials: how many of full length it rests on. quantile: the share of them that counts as good.
+    trials: how many of full length it rests on. quantile: the share of them that counts as good. unjudged: symbols that
+    only some trials have, and too few of them.
     """
 
     shares: dict[str, float]
     trials: int
     quantile: float
+    unjudged: tuple[str, ...] = ()
 
     @property
     def is_enough(self) -> bool:
@@ -40,11 +42,16 @@ class Importance:
     def caption(self) -> str:
         """What it rests on, with a warning where that is little."""
         about = f"PED-ANOVA: what makes a trial one of the best {self.quantile:.0%} of {self.trials} of full length"
-        return about if self.is_enough else f"{about}. Fewer than {ENOUGH} trials: hardly more than noise"
+        noise = "" if self.is_enough else f". Fewer than {ENOUGH} trials: hardly more than noise"
+        left = f". Fewer than {ENOUGH} have {', '.join(self.unjudged)}: not judged" if self.unjudged else ""
+        return f"{about}{noise}{left}"
 
 
 def importance(results: Results) -> Importance | None:
-    """The importance of each symbol for the score; None with fewer than 4 trials of full length, or equal scores."""
+    """The importance of each symbol for the score; None with fewer than 4 trials of full length, or equal scores.
+
+    Of the symbols that only some trials have, a branch's, those that many have: over a handful, noise looks like all.
+    """
     trials = [trial for trial in results.ranked if trial.stop_reason == "finished"]
     if len(trials) < FEWEST or len({trial.score for trial in trials}) < 2:
         return None
@@ -52,11 +59,14 @@ def importance(results: Results) -> Importance | None:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler())
     study.add_trials([_frozen(trial, scales(results.study.space)) for trial in trials])
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
+    having = {symbol: sum(symbol in trial.settings for trial in trials) for symbol in results.study.space.symbols}
+    judged = [symbol for symbol, n in having.items() if n == len(trials) or n >= ENOUGH]
     with warnings.catch_warnings():  # that few trials tell little is in our own caption
         warnings.simplefilter("ignore")
-        shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        shares = optuna.importance.get_param_importances(study, evaluator=evaluator, params=judged)
     good = math.ceil(quantile * len(trials)) / len(trials)
-    return Importance(dict(sorted(shares.items(), key=lambda share: -share[1])), len(trials), good)
+    unjudged = tuple(symbol for symbol in having if symbol not in judged)
+    return Importance(dict(sorted(shares.items(), key=lambda share: -share[1])), len(trials), good, unjudged)
 
 
 def _frozen(trial: Trial, axes: dict[str, Scale]) -> optuna.trial.FrozenTrial:
