@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from lt_core import Run, override
+from lt_core import Data, Run, SmallCNN, TrainConfig, override
 from lt_core.metrics import evaluated, measures
 from lt_core.sources import SOURCES
 from search_spaces.demo import DIGITS_IB
@@ -96,3 +97,15 @@ def test_licences_are_of_known_datasets_and_own_images_have_none():
     assert LICENCES.keys() <= SOURCES.keys()
     for own in ("folder", "csv", "npz"):
         assert licence(own).startswith("not known")
+
+
+def test_own_images_of_classes_of_unequal_size_are_judged_by_the_mean_over_classes(tmp_path):
+    draws = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [60, 30, 12])
+    images = draws.integers(0, 100, (len(labels), 8, 8), dtype=np.uint8) + 50 * labels[:, None, None].astype(np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=labels, class_names=["a", "b|c", "d"])
+    data = Data(name="npz", path=str(tmp_path / "own.npz"), val_fraction=0.2, test_fraction=0.2)
+    run, _, card = card_of(TrainConfig(data=data, model=SmallCNN(), batch_size=16, epochs=2))
+    assert f"which chose it, its mean over classes is {run.history[-1].score:.4f}" in card
+    assert "own.npz, natural counts. The user's own images." in card and "not known to lt-tune" in card
+    assert "| b\\|c | 18 | 6 |" in card

@@ -128,8 +128,9 @@ def _data(run: Run) -> list[str]:
     if parts.meta is not parts.val and len(parts.meta):
         sizes["meta"] = parts.meta
     images = ", ".join(f"{len(part):,} {name}" for name, part in sizes.items())
+    about = "The user's own images" if data.path else SOURCES[data.name].about
     return [
-        f"{_data_name(run)}. {SOURCES[data.name].about}.",
+        f"{_data_name(run)}. {about}.",
         f"Images: {images}. The largest class has {max(counts):,} training images, the smallest {min(counts):,}; the "
         f"largest over the smallest is {max(counts) / max(1, min(counts)):.4g}. The counts of each class are below.",
         f"Licence of the images: {licence(data.name)}.",
@@ -137,7 +138,6 @@ def _data(run: Run) -> list[str]:
 
 
 def _metrics(run: Run, test: Evaluated, found: Mapping[str, float]) -> list[str]:
-    val = run.history[-1].score
     rows = [(words, f"{found[name]:.4f}") for name, words in GROUPS.items() if name in found]
     rows += [("among the 5 likeliest", f"{found['top5']:.4f}")] if "top5" in found else []
     rows += [("expected calibration error (15 bins)", f"{test.ece:.4f}")]
@@ -145,11 +145,20 @@ def _metrics(run: Run, test: Evaluated, found: Mapping[str, float]) -> list[str]
     shots = f"Many-shot classes have more than {groups.many} training images, few-shot ones fewer than {groups.few}"
     majority = f", majority classes {groups.majority} or more" if groups.majority else ""
     return [
-        f"Of this very model, on {int(test.confusion.sum()):,} test images, which chose nothing. "
-        + (f"On the validation images, which chose it, it has {val:.4f}." if val is not None else ""),
+        f"Of this very model, on {int(test.confusion.sum()):,} test images, which chose nothing.{_on_val(run)}",
         table(["accuracy on test", "value"], rows),
         f"{shots}{majority}. One training: how much another seed changes is under How it was chosen.",
     ]
+
+
+def _on_val(run: Run) -> str:
+    """What it has on the images that chose it."""
+    last = run.history[-1]
+    if last.score is None or last.best_epoch is None:
+        return ""
+    micro = run.history[last.best_epoch - 1].val["acc"] == last.score
+    what = "it has" if micro else "its mean over classes is"
+    return f" On the validation images, which chose it, {what} {last.score:.4f}."
 
 
 def _classes(run: Run, test: Evaluated) -> str:
