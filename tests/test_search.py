@@ -259,7 +259,7 @@ def test_trials_that_diverge_fail_or_repeat_leave_the_others_alone(lt):
 
 @pytest.mark.slow
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(lt):
-    study = ("search", "demo", "--epochs", 60, "--trials", 1, "--confirm", 0, "--concurrent", 1)
+    study = ("search", "demo", "--epochs", 60, "--trials", 1, "--confirm", 0, "--concurrent", 1, "--json")
     process = lt.start(*study)
     lt.until(process, lambda: len(lt.events("demo-1", "EpochDone")) >= 5)
     (worker,) = workers(psutil.Process(process.pid))
@@ -273,8 +273,9 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(lt):
 
     saved = lt.until(process, seconds_saved_since)
     assert saved[: len(before)] == [event["result"]["seconds"] for event in before]
-    _, err = process.communicate(timeout=SECONDS)
+    out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
+    assert json.loads(out)["state"] == "finished"  # and no word of Ray's about the worker
     assert [event["result"]["epoch"] for event in lt.events("demo-1", "EpochDone")] == list(range(1, 61))
     (run,) = lt.runs("trial")
     assert list(lt.series(run, "val_acc")) == list(range(1, 61))

@@ -36,7 +36,7 @@ def assignment(
         "root": str(folder),
         "device": "cpu",
         "test": test,
-        "patience": 300.0,
+        "patience": None,
         "reads": [],
         "exits": {},
         "trunk": None,

@@ -66,7 +66,9 @@ def connected(address: str | None) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise InputError(f"the Ray cluster at `{address}` cannot be used: {reason}") from None
     try:
-        yield
+        # Ray tells of dead workers on stdout, which is for the tables, or the one document, that follow.
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
     finally:
         ray.shutdown()
 

@@ -198,8 +198,13 @@ class Driver:
             "exits": {str(epochs): name for epochs, name in self._trunks.exits(trial.config.id).items()},
             "trunk": {"name": trunk.name, "config": trunk.config.plain()} if trunk else None,
             "device": self._device,
-            "patience": max(LEAST_PATIENCE, PATIENCE * self._history.longest_epoch),
+            "patience": self._patience(),
         }
+
+    def _patience(self) -> float | None:
+        """Seconds that an epoch may take; None while nobody knows what one takes."""
+        longest = self._history.longest_epoch
+        return max(LEAST_PATIENCE, PATIENCE * longest) if longest else None
 
 
 def _told(number: int, report: Mapping[str, Any]) -> Told:

@@ -44,8 +44,10 @@ class Trainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train an epoch, or report one that a checkpoint holds and the log does not."""
-        # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
-        faulthandler.dump_traceback_later(self._assignment["patience"], exit=True, file=sys.__stderr__ or sys.stderr)
+        patience = self._assignment["patience"]
+        if patience is not None:
+            # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
+            faulthandler.dump_traceback_later(patience, exit=True, file=sys.__stderr__ or sys.stderr)
         try:
             report = self._retried()
         finally:
