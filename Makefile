@@ -12,7 +12,7 @@ BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 INPUTS := pyproject.toml constraints.txt .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui dev test test-slow lint clean
+.PHONY: help demo ui dev test test-slow screenshots lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ test: lint ## the checkers, then all tests but the slow ones
 
 test-slow: .venv/.dev ## the slow tests
 	$(BIN)/python -m pytest -m slow $(BESIDE)
+
+screenshots: .venv/.dev ## the pictures in docs/screenshots, of a real study in a real browser
+	LT_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest tests/test_pages.py
 
 lint: .venv/.dev ## the checkers: ruff, ruff format, basedpyright
 	$(BIN)/ruff check .

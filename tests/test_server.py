@@ -6,14 +6,7 @@ import psutil
 import pytest
 from recording import Server, deliver, every, free_port, study
 
-from tuning.pages import CHOICES, start_page
-
-
-def test_the_start_page_makes_our_choices_before_mlflow_s_script_runs():
-    page = start_page("<html><head><script src=main.js></script></head></html>")
-    ours, theirs = page.split("</script>", 1)
-    assert all(f"localStorage['{key}'] ??= '{value}';" in ours for key, value in CHOICES.items())
-    assert theirs.startswith("<script src=main.js>")
+from tuning.pages import CHOICES
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 
 # Keys and values of MLflow 3.17's pages; what a user chose there since is left alone.
 CHOICES = {"mlflow.workflowType_v1": '"machine_learning"', "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true"}
+PICTURES = 'img[src*="get-artifact?run_uuid="] { max-width: 44vw; }'
 
 
 def web_app() -> Any:
@@ -25,6 +26,6 @@ def web_app() -> Any:
 
 
 def start_page(index: str) -> str:
-    """MLflow's page with our choices made."""
+    """MLflow's page with our choices made, and pictures in a description that leave room for what stands beside."""
     made = "".join(f"localStorage['{key}'] ??= '{value}';" for key, value in CHOICES.items())
-    return index.replace("<head>", f"<head><script>{made}</script>", 1)
+    return index.replace("<head>", f"<head><script>{made}</script><style>{PICTURES}</style>", 1)
