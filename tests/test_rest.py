@@ -11,9 +11,10 @@ import pytest
 import yaml
 from recording import ENDED, EVENTS, STARTED, Server, deliver
 from test_events import history
-from test_record import STUDY
+from test_record import STUDY, told
 
 from tuning.leaderboard import leaderboard
+from tuning.record import read_study
 from tuning.results import of_history
 
 EVENTS_WITH_STUDY = [replace(STARTED, artifacts={"study.yaml": STUDY.dump()}), *EVENTS[1:]]
@@ -99,3 +100,8 @@ def test_seeds_pair_what_was_confirmed(children):
     confirming = [run for run in children if run["tags"]["lt.kind"] == "confirm"]
     values = {(run["tags"]["lt.role"], run["tags"]["lt.seed"]): run["metrics"]["test_acc"] for run in confirming}
     assert values == {("paper", "1"): 0.875, ("CE", "1"): 0.25}
+
+
+def test_lt_tune_itself_reads_the_same_through_a_server_as_from_its_log(address):
+    found = read_study(address, "mine-1")
+    assert told(found) == told(of_history("mine-1", STUDY, history(*EVENTS_WITH_STUDY, ENDED)))
