@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from recording import ENDED, EVENTS, STARTED, Server, deliver
+from recording import EVENTS, STARTED, Server, deliver
 from test_events import history
-from test_record import STUDY, told
+from test_record import FINISHED, STUDY, told
 
 from tuning.leaderboard import leaderboard
 from tuning.record import read_study
@@ -23,7 +23,7 @@ EVENTS_WITH_STUDY = [replace(STARTED, artifacts={"study.yaml": STUDY.dump()}), *
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     server = Server(tmp_path_factory.mktemp("server"))
-    deliver(server.uri, [*EVENTS_WITH_STUDY, ENDED])
+    deliver(server.uri, [*EVENTS_WITH_STUDY, FINISHED])
     yield f"http://127.0.0.1:{server.port}"
     server.kill()
 
@@ -76,7 +76,7 @@ def test_the_leaderboard_can_be_rebuilt(children):
         ]
         for run in (*ranked, *rest)
     ]
-    grid = leaderboard(of_history("mine-1", STUDY, history(*EVENTS_WITH_STUDY, ENDED)))
+    grid = leaderboard(of_history("mine-1", STUDY, history(*EVENTS_WITH_STUDY, FINISHED)))
     printed = [
         [row[1].split()[0], *map(float, row[2:5]), *(float(cell) if cell else None for cell in row[5:7]), row[7]]
         for row in grid.rows
@@ -104,4 +104,4 @@ def test_seeds_pair_what_was_confirmed(children):
 
 def test_lt_tune_itself_reads_the_same_through_a_server_as_from_its_log(address):
     found = read_study(address, "mine-1")
-    assert told(found) == told(of_history("mine-1", STUDY, history(*EVENTS_WITH_STUDY, ENDED)))
+    assert told(found) == told(of_history("mine-1", STUDY, history(*EVENTS_WITH_STUDY, FINISHED)))
