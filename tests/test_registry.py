@@ -99,6 +99,23 @@ def test_one_that_was_not_confirmed_is_a_challenger(place):
     assert place.add("two", {1: 0.25}).alias == "champion"
 
 
+def test_a_champion_that_somebody_chose_by_hand_stays(place):
+    place.add("one", {})
+    place.client.set_registered_model_alias(NAME, "champion", "1")
+    found = place.add("two", {1: 0.75})
+    assert (found.alias, found.why) == (
+        "challenger",
+        "the champion, version 1, was not trained again on fresh seeds",
+    )
+
+
+def test_a_challenger_that_becomes_champion_is_no_challenger_any_more(place):
+    place.add("one", {1: 0.75})
+    assert place.add("two", {1: 0.5}).alias == "challenger"
+    place.client.delete_registered_model_alias(NAME, "champion")
+    assert place.again("two").alias == "champion" and place.aliases == {"champion": "2"}
+
+
 def test_test_accuracy_is_shown_and_decides_nothing(place, net):
     place.add("one", {1: 0.75, 2: 0.5})
     flattered = replace(net, test=replace(net.test, confusion=torch.eye(10, dtype=torch.int64)))

@@ -45,6 +45,8 @@ def register(uri: str, found: Winners, trained: Network, attached: Sequence[Path
             version = _log_version(record, name, found, trained, tags, attached)
         alias, why = _alias(record, name, version, tags)
         record.set_registered_model_alias(name, alias, version)
+        if alias == CHAMPION and str(record.get_registered_model(name).aliases.get(CHALLENGER)) == version:
+            record.delete_registered_model_alias(name, CHALLENGER)
     return Registered(name, version, alias, why)
 
 
@@ -163,6 +165,8 @@ def _alias(record: Any, name: str, version: str, tags: Mapping[str, str]) -> tup
     other = record.get_model_version(name, champion).tags
     if other.get("lt.data_id") != tags["lt.data_id"]:
         return CHALLENGER, f"the champion, version {champion}, has other data"
-    theirs = float(other["lt.score_mean"])
-    compared = f"{float(mean):.4f} against {theirs:.4f}, the mean score on fresh seeds of version {champion}"
-    return (CHAMPION if float(mean) > theirs else CHALLENGER), compared
+    if "lt.score_mean" not in other:  # somebody else made it the champion
+        return CHALLENGER, f"the champion, version {champion}, was not trained again on fresh seeds"
+    ours, theirs = float(mean), float(other["lt.score_mean"])
+    compared = f"{ours:.4f} against {theirs:.4f}, the mean score on fresh seeds of version {champion}"
+    return (CHAMPION if ours > theirs else CHALLENGER), compared
