@@ -171,11 +171,11 @@ class Record:
 
 
 def _is_whole(run: Run) -> bool:
-    """Whether a run has its full length, trained or reused, and did not diverge."""
-    reused = run.data.tags["lt.stop_reason"] == "reused"
-    return run.data.tags["lt.stop_reason"] == "finished" or (
-        reused and run.data.metrics["epochs_reused"] == int(run.data.params["epochs"])
-    )
+    """Whether a run has its full length, trained or taken over, and did not diverge."""
+    reason, metrics = run.data.tags["lt.stop_reason"], run.data.metrics
+    if reason != "reused":
+        return reason == "finished"
+    return metrics["epochs_trained"] + metrics["epochs_reused"] == int(run.data.params["epochs"])
 
 
 def _recorded(run: Run) -> RecordedRun:
