@@ -102,6 +102,11 @@ def test_the_confirmed_table_has_means_deviations_and_the_paired_difference_to_t
     assert grid.title == "Confirmed on fresh seeds (%: mean ± std, [95 % interval])"
 
 
+def test_the_table_says_whether_the_seeds_had_training_images_of_their_own():
+    title = confirmed_grid(confirm(*THREE), resampled=True).title
+    assert title.startswith("Confirmed on fresh seeds, each with training images of its own (%")
+
+
 def test_several_configs_share_their_5_percent_and_the_control_has_its_own():
     groups = confirm(*THREE, *SECOND)
     best, second, paper, ce = groups

@@ -128,15 +128,19 @@ def differences(groups: Sequence[Confirmed]) -> dict[str, Difference | None]:
 # --- the table --------------------------------------------------------------------------------------
 
 
-def confirmed_grid(groups: Sequence[Confirmed]) -> Grid:
-    """Mean and standard deviation on fresh seeds, and the paired difference of test accuracy to the paper's setting."""
+def confirmed_grid(groups: Sequence[Confirmed], *, resampled: bool = False) -> Grid:
+    """Mean and standard deviation on fresh seeds, and the paired difference of test accuracy to the paper's setting.
+
+    resampled: whether each seed had training images of its own.
+    """
     shown = [group for group in groups if group.role != EXACT]
     macro = any(group.macro for group in shown)
     measures = ["test acc", "macro test acc"] if macro else ["test acc"]
     to_paper = differences(shown)
     rows = [_row(group, to_paper.get(group.role), macro) for group in shown]
     heads = ["config", "val score", *measures, "seeds", f"{measures[-1]}: this - paper"]
-    title = f"Confirmed on fresh seeds (%: mean ± std, [95 % interval]{_holm(len(found(shown)))})"
+    fresh = "seeds, each with training images of its own" if resampled else "seeds"
+    title = f"Confirmed on fresh {fresh} (%: mean ± std, [95 % interval]{_holm(len(found(shown)))})"
     return Grid(title, heads, rows, len(rows), ("config",))
 
 

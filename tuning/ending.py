@@ -39,7 +39,7 @@ def _written(results: Results, folder: Path) -> tuple[dict[str, Picture], str]:
 def _page(results: Results, remarks: list[str], pictures: dict[str, Picture]) -> str:
     """The description of the study's run, in Markdown; where a picture is, the writer knows (`artifact:`)."""
     groups = confirmed(results)
-    of_fresh_seeds = [confirmed_grid(groups) if groups else None, exact_grid(groups)]
+    of_fresh_seeds = [confirmed_grid(groups, resampled=results.study.resample) if groups else None, exact_grid(groups)]
     of_search = [front_grid(results), by_label(results), leaderboard(results, TOP)]
     parts = [results.study.space.about, winner(results), *sentences(groups), *remarks, *_markdown(of_fresh_seeds)]
     parts += [f"![{picture.caption}](artifact:figures/{name}.png)" for name, picture in pictures.items()]

@@ -54,7 +54,7 @@ def _found(results: Results, pictures: dict[str, Picture]) -> Section:
     groups = confirmed(results)
     said = [winner(results), *(sentences(groups) or [UNCONFIRMED])]
     tables = {
-        "confirmed": confirmed_grid(groups) if groups else None,
+        "confirmed": confirmed_grid(groups, resampled=results.study.resample) if groups else None,
         "exact": exact_grid(groups),
         "classes": class_grid(results, groups),
         "front": front_grid(results),

@@ -21,7 +21,8 @@ def show(results: Results, console: Console) -> None:
         if trial.error:
             console.print(f"trial {trial.number} failed: {trial.error}", markup=False, highlight=False)
     groups = confirmed(results)
-    tables = (by_label(results), front_grid(results), confirmed_grid(groups) if groups else None, exact_grid(groups))
+    fresh = confirmed_grid(groups, resampled=results.study.resample) if groups else None
+    tables = (by_label(results), front_grid(results), fresh, exact_grid(groups))
     for grid in tables:
         if grid:
             console.print(grid.rich())
