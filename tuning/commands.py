@@ -47,6 +47,11 @@ def report(name: str, home: Home) -> str:
     return f"lt-tune report {name}{_home_option(home)}"
 
 
+def export(study: str, home: Home) -> str:
+    """What writes the folder of a study's best config."""
+    return f"lt-tune export {study}{_home_option(home)}"
+
+
 def ui(home: Home) -> str:
     """What opens the record."""
     return f"lt-tune ui{_home_option(home)}"

@@ -108,6 +108,7 @@ def _print_study(outcome: Outcome, home: Home) -> None:
     if outcome.export:
         print(f"best config: {commands.short(outcome.export)}")
         print(f"train it again: lt-tune train {shlex.quote(commands.short(outcome.export))}")
+        print(f"its model, card and scores: {commands.export(outcome.name, home)}")
     print(f"compare in MLflow: {commands.ui(home)}")
 
 
