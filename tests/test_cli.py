@@ -100,6 +100,12 @@ OTHERS = [
     (["predict", "none", "x.png", "--top", "0"], "--top"),
     (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
+    (["submit", "export", "demo-1"], "submit takes one of search, ablate, train and its options, not `export`"),
+    (["status", "--address", "http://127.0.0.1:1"], "--address http://127.0.0.1:1 is no Ray dashboard"),
+    (["logs", "a-job", "--address", "http://127.0.0.1:1"], "--address http://127.0.0.1:1 is no Ray dashboard"),
+    (["stop", "a-job", "--address", "http://127.0.0.1:1"], "--address http://127.0.0.1:1 is no Ray dashboard"),
+    (["ui", "no-such", "--no-browser"], "the record has no study `no-such`"),
+    (["sync", "no-such"], "there is no study no-such"),
     (
         ["submit", "search", "demo", "--tracking-uri", "http://u:pw@h"],
         "http://***@h has a password, which the cluster's",

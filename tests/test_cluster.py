@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import socket
@@ -289,18 +290,43 @@ def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(clust
 def test_a_submitted_search_runs_on_the_cluster(cluster, lt):
     """As a job whose driver is on the head; its entry point is the `python` that the head was started with."""
     options = ("--trials", 1, "--epochs", 4, "--confirm", 0, "--home", lt.home)
-    done = lt.run("submit", "--address", cluster.head.dashboard, "search", "demo", *options)
+    there = ("--address", cluster.head.dashboard)
+    done = lt.run("submit", *there, "search", "demo", *options)
     assert done.returncode == 0, done.stderr
-    job = subprocess.Popen(
-        [sys.executable, "-m", "ray.scripts.scripts", "job", "logs", "--follow", done.stdout.split()[0]],
-        env=os.environ | {"RAY_ADDRESS": cluster.head.dashboard, "RAY_AUTH_MODE": "disabled"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    out, _ = job.communicate(timeout=SECONDS)
-    assert "Leaderboard" in out, out
+    job = done.stdout.split()[0]
+    assert f"lt-tune logs {job} --follow --address {cluster.head.dashboard}" in done.stdout
+    followed = lt.run("logs", job, "--follow", *there)
+    assert followed.returncode == 0 and "Leaderboard" in followed.stdout, followed.stderr
+    assert lt.run("logs", job, *there).stdout == followed.stdout
     assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in lt.runs("trial")] == [("FINISHED", "finished")]
+    (listed,) = [each for each in json.loads(lt.run("status", *there, "--json").stdout) if each["id"] == job]
+    assert listed["state"] == "SUCCEEDED" and listed["command"].startswith("lt-tune search demo --trials 1")
+    assert listed["started"] < listed["ended"]
+    unknown = lt.run("logs", "no-such-job", *there)
+    assert unknown.returncode == 2 and "there is no job no-such-job at " in unknown.stderr
+
+
+@pytest.mark.slow
+def test_a_job_that_is_stopped_ends_in_order(cluster, lt):
+    there = ("--address", cluster.head.dashboard)
+    options = ("--name", "long", "--trials", 1, "--epochs", 4000, "--confirm", 0, "--home", lt.home)
+    job = lt.run("submit", *there, "search", "demo", *options).stdout.split()[0]
+    followed = lt.start("logs", job, "--follow", *there)
+    lt.until(followed, lambda: len(lt.events("long", "EpochDone")) > 3)
+    done = lt.run("stop", job, *there)
+    assert done.returncode == 0 and done.stdout.split()[:2] == [job, "stopped"], done.stderr
+    assert lt.events("long")[-1]["event"] == "Ended" and lt.events("long")[-1]["stop_reason"] == "interrupted"
+    assert {run.info.status for run in lt.runs()} == {"KILLED"}
+    assert "go on: lt-tune search demo --name long --resume" in followed.communicate(timeout=SECONDS)[0]
+
+
+@pytest.mark.slow
+def test_the_doctor_looks_at_every_node(cluster, lt):
+    done = lt.run("doctor", "--address", cluster.address, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [finding for finding in json.loads(done.stdout) if finding["what"] in ("Ray", "versions", "store")]
+    assert [finding["what"] for finding in told] == ["Ray", "versions", "versions", "store"]
+    assert told[0]["says"] == f"the cluster at {cluster.address} answers, 2 nodes"
 
 
 def test_a_store_that_another_node_cannot_read_is_refused(cluster, lt):

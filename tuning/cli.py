@@ -22,6 +22,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 SetOption = Annotated[Texts, typer.Option("--set", metavar="PATH=VALUE", help="Change the config.")]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="Scale all that is measured in epochs.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", help="The same, to this many epochs.")]
+DASHBOARD = "http://127.0.0.1:8265"
+DashboardOption = Annotated[str, typer.Option("--address", help="The cluster's dashboard.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the dataset into the data folder first.")]
 
 
@@ -325,15 +327,73 @@ def ui(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def submit(
     context: typer.Context,
-    address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
+    address: DashboardOption = DASHBOARD,
 ) -> int:
     """Run a verb and its options as a job on a Ray cluster: lt-tune submit search SPACE ..."""
     _quiet()
     from tuning import jobs
 
     job = jobs.submit(address, context.args)
-    typer.echo(f"{job}\nfollow it: ray job logs --follow --address {address} {job}")
+    typer.echo(f"{job}\nfollow it: lt-tune logs {job} --follow --address {address}")
     return 0
+
+
+@app.command()
+def status(
+    job: Annotated[str | None, typer.Argument(help="[all]")] = None,
+    address: DashboardOption = DASHBOARD,
+    as_json: JsonOption = False,
+) -> int:
+    """The jobs of a Ray cluster that `submit` started, the newest first."""
+    _quiet()
+    from tuning import jobs, show
+
+    return show.jobs(jobs.status(address, job), as_json)
+
+
+@app.command()
+def logs(
+    job: Annotated[str, typer.Argument()],
+    follow: Annotated[bool, typer.Option("--follow", help="To its end.")] = False,
+    address: DashboardOption = DASHBOARD,
+) -> int:
+    """What a job has printed."""
+    _quiet()
+    from tuning import jobs
+
+    for piece in jobs.logs(address, job, follow):
+        typer.echo(piece, nl=False)
+    return 0
+
+
+@app.command()
+def stop(
+    job: Annotated[str, typer.Argument()],
+    address: DashboardOption = DASHBOARD,
+    as_json: JsonOption = False,
+) -> int:
+    """Interrupt a job, as Ctrl-C would; a search can go on afterwards."""
+    _quiet()
+    from tuning import jobs, show
+
+    return show.jobs([jobs.stop(address, job)], as_json)
+
+
+@app.command()
+def doctor(
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    store: Annotated[str | None, typer.Option(help="Checkpoints: a folder or URI that all nodes reach.")] = None,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Say what would fail before it does: exit code 1 when something would."""
+    _quiet()
+    from tuning import show
+    from tuning.doctor import findings
+    from tuning.home import Home
+
+    return show.findings(findings(Home.at(home, tracking_uri), address, store), as_json)
 
 
 def _quiet() -> None:

@@ -5,9 +5,9 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import ray
@@ -24,6 +24,9 @@ from lt_core.value import InputError
 from tuning.store import Store
 
 ANSWER_SECONDS = 8
+NODE_SECONDS = 60
+
+T = TypeVar("T")
 
 
 class Resources(Protocol):
@@ -164,11 +167,27 @@ def _reads(store: str, name: str, node_id: str) -> bool:
         except (OSError, ValueError):
             return False
 
-    there = NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
     try:
-        return ray.get(readable.options(scheduling_strategy=there).remote(), timeout=60)
+        return ray.get(readable.options(scheduling_strategy=_on(node_id)).remote(), timeout=NODE_SECONDS)
     except GetTimeoutError:
         return False
+
+
+def on_every_node(function: Callable[[], T]) -> list[tuple[str, T]]:
+    """The address of each node that is up, and what a function gives there."""
+
+    @ray.remote(num_cpus=0)
+    def asked() -> T:
+        return function()
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    found = [asked.options(scheduling_strategy=_on(node["NodeID"])).remote() for node in nodes]
+    values = ray.get(found, timeout=NODE_SECONDS)
+    return list(zip([node["NodeManagerAddress"] for node in nodes], values, strict=True))
+
+
+def _on(node_id: str) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
 
 
 def check_address(address: str | None) -> None:

@@ -9,6 +9,7 @@ import torch
 from lt_core import __version__
 
 NAMED = ("torch", "torchvision", "ray", "optuna", "mlflow")
+WORKERS = ("torch", "torchvision", "ray", "numpy", "pydantic")
 
 
 def versions() -> str:
@@ -27,3 +28,15 @@ def requirements() -> str:
     ]
     found = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
     return "\n".join(head + [f"{name}=={found[name]}" for name in sorted(found) if name]) + "\n"
+
+
+def facts() -> dict[str, str]:
+    """The versions that a trial's worker process needs, wherever it runs."""
+    return {"Python": platform.python_version(), **{name: _version(name) for name in WORKERS}}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"

@@ -3,14 +3,18 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from tuning import commands, summary, table_show
+from tuning.doctor import Finding
 from tuning.events import StudyFolder, TrialRecord, folders
 from tuning.home import Home
+from tuning.jobs import Job
 from tuning.origin import Reproduction
 from tuning.plan import Plan
 from tuning.studies import Outcome, state, stored
@@ -74,6 +78,30 @@ def synced(logs: Iterable[Synced], as_json: bool) -> int:
     if as_json:
         _print_json(found)
     return 1 if any(log["lacks"] for log in found) else 0
+
+
+def findings(found: Iterable[Finding], as_json: bool) -> int:
+    """What was looked at, a line each, as soon as it is known; exit code 1 where something would fail."""
+    told = []
+    for finding in found:
+        told.append(finding)
+        if not as_json:
+            state = "FAILS" if finding.state == "fails" else finding.state
+            print(f"{state:<7}{finding.what:<10}{finding.says}", flush=True)
+    if as_json:
+        _print_json([asdict(finding) for finding in told])
+    return 1 if any(finding.state == "fails" for finding in told) else 0
+
+
+def jobs(found: Sequence[Job], as_json: bool) -> int:
+    """Jobs of a cluster, a line each."""
+    if as_json:
+        _print_json([asdict(job) for job in found])
+        return 0
+    for job in found:
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))
+        print(f"{job.id}  {job.state.lower():<10} {started}  {job.command}")
+    return 0
 
 
 def studies(home: Home, as_json: bool) -> int:

@@ -13,6 +13,7 @@ from lt_core.value import InputError
 from tuning.uris import database_file, is_server, without_secrets
 
 ANSWER_SECONDS = 8
+TRIAL = "lt-tune doctor"  # the experiment that says whether it can be written
 REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
 
 
@@ -32,6 +33,23 @@ def check_answers(uri: str) -> None:
     error = found[0] if found else f"no answer within {ANSWER_SECONDS} s"
     if error:
         raise InputError(f"the tracking URI {without_secrets(uri)} does not answer: {error}")
+
+
+def check_writes(uri: str, artifacts: Path) -> None:
+    """InputError where runs or their artifacts cannot be written; tried in an experiment that is deleted again."""
+    check_answers(uri)
+    try:
+        record = client(uri)
+        found = record.get_experiment_by_name(TRIAL)
+        if found is not None:
+            record.restore_experiment(found.experiment_id)
+        place = experiment_id(record, TRIAL, None if is_server(uri) else artifacts)
+        run_id = record.create_run(place).info.run_id
+        record.log_text(run_id, "written", "trial.txt")
+        record.set_terminated(run_id)
+        record.delete_experiment(place)
+    except Exception as error:  # MLflow's own, SQLAlchemy's, those of the artifact store
+        raise InputError(f"the tracking URI {without_secrets(uri)} cannot be written: {reason(error)}") from None
 
 
 def _probe(uri: str) -> str:
