@@ -64,7 +64,7 @@ FIGURE4 = Curves(
     name="cb2019/figure4",
     title="Training samples of each class of long-tailed CIFAR-100, by imbalance",
     x="class index",
-    y="training samples",
+    y="samples",
     curves={str(ratio): (lambda ratio=ratio: _class_sizes(float(ratio))) for ratio in (1, *sorted(RATIOS))},
 )
 

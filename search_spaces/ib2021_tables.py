@@ -120,7 +120,7 @@ TABLE3 = Table(
     columns=_TABLE3_COLUMNS,
     rows=(
         Row(
-            "training samples",
+            "samples",
             plain,
             "5000 3237 2096 1357 878 568 368 238 154 100 | 5000 5000 5000 5000 5000 100 100 100 100 100",
             reads="data.count",

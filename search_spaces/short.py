@@ -120,7 +120,7 @@ def stand_in(config: TrainConfig, name: StandIn) -> TrainConfig:
     return config.replaced(
         data=data,
         model=by["model"](head=config.model.head, bias_init=config.model.bias_init),
-        optimizer=config.optimizer.replaced(lr=by["lr"] * config.optimizer.lr / _rate_of_preset(config)),
+        optimizer=config.optimizer.replaced(lr=by["lr"] * (config.optimizer.lr / _rate_of_preset(config))),
         batch_size=by["batch"],
         phases=tuple(phase.replaced(loss=_with_rare_classes(phase.loss)) for phase in config.phases),
         evaluation=config.evaluation.replaced(groups=Groups(many=groups.many, few=groups.few, majority=majority)),

@@ -11,21 +11,24 @@ from lt_core.sources import download as fetch
 from lt_core.value import InputError, unknown
 from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation, chosen, trainings
-from tuning import commands
+from tuning import commands, formats
 from tuning.cells import CellStage
 from tuning.cluster import check_address, check_fits, check_store, connected, device_share, slots, waiting
 from tuning.datasets import described
 from tuning.driver import Session
 from tuning.environment import requirements
 from tuning.events import Continued, Ended, EventLog, History, Started, TableFolder
+from tuning.filled import Filled, of_history
 from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home
 from tuning.identity import Identity
 from tuning.library import Library
 from tuning.recorder import Recorder
 from tuning.search import run_stage
 from tuning.store import Store
+from tuning.table_figures import table_picture
 from tuning.table_plan import TablePlan, planned
 from tuning.table_progress import TableProgress
+from tuning.table_report import overview, table_report
 from tuning.tracking import check_answers
 
 
@@ -169,5 +172,10 @@ def _unfinished(history: History) -> bool:
 
 
 def _ended(ablation: Ablation, table: Table, history: History, folder: TableFolder, home: Home) -> Ended:
-    """The table's end."""
-    return Ended("finished", artifacts={"table.yaml": ablation.dump()})
+    """The table's end, with its report on its page in the record."""
+    filled = Filled(table, ablation, of_history(history), home.data)
+    document = table_report(table, [filled], home.data, table_picture)
+    out = folder.path / "report"
+    formats.write(document, formats.FORMATS, out)
+    metrics = {"cells_measured": float(sum(bool(filled.runs_of(cell)) for cell in filled.cells if cell.trains))}
+    return Ended("finished", overview(filled), metrics, {"table.yaml": ablation.dump()}, str(out))

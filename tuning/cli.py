@@ -236,14 +236,14 @@ def predict(
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Argument(help="A study in the record.")],
+    study: Annotated[str, typer.Argument(metavar="TABLE|STUDY", help="A paper's table, or a study in the record.")],
     kind: Annotated[str | None, typer.Option("--format", help="md, csv, latex or html. [the terminal's]")] = None,
     out: Annotated[Path | None, typer.Option(help="A folder for the report's files, of all formats or of one.")] = None,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """What a study found, by how much, what mattered and what it cost, from the record alone."""
+    """A paper's table beside what was measured of it; or what a study found, what mattered and what it cost."""
     _quiet()
     from tuning import reporting
     from tuning.home import Home

@@ -11,10 +11,11 @@ from tuning.grid import Grid
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG and what it shows, in words."""
+    """A PNG and what it shows, in words; where it is meant for print, as a PDF, too."""
 
     png: bytes
     caption: str
+    pdf: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ def files(document: Document, kinds: Collection[str]) -> Iterator[tuple[str, byt
             yield f"{stem}.csv", grid.csv().encode()
         if "latex" in kinds:
             yield f"{stem}.tex", (grid.latex() + "\n").encode()
+    if "latex" in kinds:
+        yield from ((f"figures/{stem}.pdf", picture.pdf) for stem, picture in document.pictures.items() if picture.pdf)
 
 
 def write(document: Document, kinds: Collection[str], out: Path) -> list[Path]:

@@ -5,11 +5,12 @@ import html
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from search_spaces.space import Setting
 
@@ -36,7 +37,8 @@ _LATEX = {
 class Grid:
     """A table as text: a title, the columns' heads, rows of cells; rows from `unranked` on stand below the line.
 
-    `folds` are the heads of the columns that may take several lines, between words; all others never break.
+    `folds` are the heads of the columns that may take several lines, between words; all others never break. `best` are
+    the cells, by row and column, that stand out; None where the first row does.
     """
 
     title: str
@@ -44,10 +46,11 @@ class Grid:
     rows: Sequence[Sequence[str]]
     unranked: int
     folds: Sequence[str] = ()
+    best: Collection[tuple[int, int]] | None = None
 
     def markdown(self) -> str:
         """As Markdown, without the title."""
-        lines = [self.heads, ["---"] * len(self.heads), *self.rows]
+        lines = [self.heads, ["---"] * len(self.heads), *self._marked("**{}**", str)]
         escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in cells] for cells in lines]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
@@ -59,7 +62,8 @@ class Grid:
 
     def latex(self) -> str:
         """As a LaTeX table with booktabs' rules, its title as the caption."""
-        lines = [" & ".join(map(_latex, cells)) + r" \\" for cells in (self.heads, *self.rows)]
+        heads = [_latex(head) for head in self.heads]
+        lines = [" & ".join(cells) + r" \\" for cells in (heads, *self._marked(r"\textbf{{{}}}", _latex))]
         ranked, unranked = lines[1 : 1 + self.unranked], lines[1 + self.unranked :]
         rules = [r"\midrule"] if ranked and unranked else []
         body = [r"\toprule", lines[0], r"\midrule", *ranked, *rules, *unranked, r"\bottomrule"]
@@ -70,7 +74,7 @@ class Grid:
     def html(self) -> str:
         """As an HTML table, its title as the caption; what stands below the line is of the class `unranked`."""
         heads = "".join(f"<th{self._class(i)}>{html.escape(head)}</th>" for i, head in enumerate(self.heads))
-        rows = [self._html_row(cells, i >= self.unranked) for i, cells in enumerate(self.rows)]
+        rows = [self._html_row(i) for i in range(len(self.rows))]
         head = f"<caption>{html.escape(self.title)}</caption>\n<thead><tr>{heads}</tr></thead>"
         return "\n".join(["<table>", head, "<tbody>", *rows, "</tbody>", "</table>"])
 
@@ -85,8 +89,9 @@ class Grid:
             longest = max((len(word) for row in self.rows for word in row[i].split()), default=0)
             table.columns[-1].min_width = max(longest, len(head))
         for i, row in enumerate(self.rows):
-            style = "bold green" if i == 0 and self.unranked else ""
-            table.add_row(*row, style=style, end_section=i == self.unranked - 1)
+            style = "bold green" if i == 0 and self.unranked and self.best is None else ""
+            cells = [Text(cell, "bold" if self._stands_out(i, j) else "") for j, cell in enumerate(row)]
+            table.add_row(*cells, style=style, end_section=i == self.unranked - 1)
         return table
 
     def _left(self, column: int) -> bool:
@@ -96,9 +101,20 @@ class Grid:
     def _class(self, column: int) -> str:
         return "" if self._left(column) else ' class="number"'
 
-    def _html_row(self, cells: Sequence[str], unranked: bool) -> str:
-        inside = "".join(f"<td{self._class(i)}>{html.escape(cell)}</td>" for i, cell in enumerate(cells))
-        return f"<tr class='unranked'>{inside}</tr>" if unranked else f"<tr>{inside}</tr>"
+    def _stands_out(self, row: int, column: int) -> bool:
+        return self.best is not None and (row, column) in self.best
+
+    def _marked(self, mark: str, escaped: Callable[[str], str]) -> list[list[str]]:
+        """The rows, escaped, with what stands out in a mark."""
+        return [
+            [mark.format(escaped(cell)) if self._stands_out(i, j) else escaped(cell) for j, cell in enumerate(row)]
+            for i, row in enumerate(self.rows)
+        ]
+
+    def _html_row(self, row: int) -> str:
+        cells = self._marked("<strong>{}</strong>", html.escape)[row]
+        inside = "".join(f"<td{self._class(i)}>{cell}</td>" for i, cell in enumerate(cells))
+        return f"<tr class='unranked'>{inside}</tr>" if row >= self.unranked else f"<tr>{inside}</tr>"
 
 
 def _latex(text: str) -> str:

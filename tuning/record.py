@@ -133,7 +133,7 @@ class Record:
         if "epochs_trained" in run.data.metrics or "train_loss" not in run.data.metrics:
             return trial
         seconds = {point.step: point.value for point in self._client.get_metric_history(run.info.run_id, "seconds")}
-        scores = self._course(run.info.run_id)
+        scores = self.course(run.info.run_id)
         best = max(scores, key=lambda epoch: scores[epoch], default=None)
         return replace(trial, epochs=max(seconds, default=0), seconds=sum(seconds.values()), best_epoch=best)
 
@@ -143,7 +143,7 @@ class Record:
         searched = [trial.number for trial in results.shown]
         confirming = [trial.number for trial in results.of_kind("confirm") if trial.stop_reason == "finished"]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            courses = dict(zip(searched, pool.map(lambda n: self._course(run_ids[n]), searched), strict=True))
+            courses = dict(zip(searched, pool.map(lambda n: self.course(run_ids[n]), searched), strict=True))
             texts = pool.map(lambda n: self.text(run_ids[n], "evaluations.json"), confirming)
             found = {n: json.loads(text) for n, text in zip(confirming, texts, strict=True) if text}
         trials = tuple(replace(trial, scores=courses.get(trial.number, {})) for trial in results.trials)
@@ -156,9 +156,9 @@ class Record:
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
 
-    def _course(self, run_id: str) -> dict[int, float]:
-        """The running score by epoch."""
-        points = sorted(self._client.get_metric_history(run_id, "score"), key=lambda point: point.step)
+    def course(self, run_id: str, metric: str = "score") -> dict[int, float]:
+        """A metric, the running score unless another is named, by epoch."""
+        points = sorted(self._client.get_metric_history(run_id, metric), key=lambda point: point.step)
         return {point.step: point.value for point in points}
 
     def studies(self, condition: str, most: int) -> list[Run]:

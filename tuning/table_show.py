@@ -9,8 +9,10 @@ from search_spaces.ablation import Ablation
 from tuning import commands
 from tuning.ablate import Ablated
 from tuning.events import TableFolder, table_folders
+from tuning.filled import Filled, of_history
 from tuning.home import Home
 from tuning.table_plan import TablePlan
+from tuning.table_terminal import Terminal
 
 
 def plan(found: TablePlan, as_json: bool) -> int:
@@ -66,6 +68,8 @@ def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:
         print(
             f"{outcome.table.name}, {outcome.ablation.edition.name}: {counts}, {reused} of them taken from other runs"
         )
+        if not outcome.interrupted:
+            Terminal().edition(Filled(outcome.table, outcome.ablation, of_history(outcome.history), home.data))
         for failure in outcome.failures:
             print(f"failed: {failure}")
         print(f"go on: {go_on}" if go_on else f"report: {document['report']}")

@@ -1,0 +1,252 @@
+"""What a table's report says: editions, cells, verdicts, figures. The runs are made up (filling.py)."""
+
+import re
+import time
+
+import pytest
+from filling import as_printed, filled, jittered, table
+
+from search_spaces import TABLES, Curves, Table
+from search_spaces.table import Cell
+from tuning import formats
+from tuning.table_figures import curves_picture, table_picture
+from tuning.table_grids import blocks, cell_grid
+from tuning.table_report import curves_report, described, elsewhere, overview, summary, table_report
+from tuning.verdicts import verdicts
+
+NOISE = {0: 0.0, 1: 0.1, 2: -0.1}
+
+
+def report_of(found, tmp_path, **fields):
+    return table_report(found.table, [found], tmp_path, **fields)
+
+
+def cell_of(grid, row: str, head: str) -> str:
+    i = list(grid.heads).index(head)
+    return next(line[i] for line in grid.rows if line[0] == row)
+
+
+# --- cells ------------------------------------------------------------------------------------------
+
+
+def test_paper_and_measured_stand_side_by_side():
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
+    (grid,) = blocks(found, described(found)).values()
+    assert grid.title == "long-tailed CIFAR-10: paper | measured, 200 epochs"
+    assert cell_of(grid, "b", "100") == "78.17±0.57 | 78.17±0.10 (3)"
+    assert grid.best == {(1, 1)}
+
+
+def test_on_the_terminal_the_measured_one_stands_below_and_has_its_verdict():
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
+    (grid,) = blocks(found, described(found), narrow=True).values()
+    assert grid.rows[2:4] == [["b", "78.17±0.57"], [" measured", "78.17±0.10r"]]
+
+
+def test_verdicts_on_cells_are_compatible_reproduced_or_neither():
+    def value(cell: Cell, seed: int) -> float:
+        shift = {"a": 0.0, "b": 3.0, "c": 0.3, "d": 0.0}[cell.row.label]
+        return as_printed("ib2021/table2", NOISE)(cell, seed) + shift / 100
+
+    found = filled("ib2021/table2", value)
+    grid = cell_grid(found, "200 epochs")
+    assert [cell_of(grid, row, "verdict") for row in "abcd"] == ["reproduced", "other", "other", "reproduced"]
+    assert cell_of(grid, "b", "difference") == "+3.00"
+    wide = filled("ib2021/table2", as_printed("ib2021/table2", {0: 0.0, 1: 2.0, 2: -2.0}))
+    assert cell_of(cell_grid(wide, ""), "b", "verdict") == "compatible"
+
+
+def test_one_seed_gives_no_verdict():
+    found = filled("ib2021/table2", as_printed("ib2021/table2", {}), seeds=1)
+    grid = cell_grid(found, "200 epochs")
+    assert cell_of(grid, "b", "verdict") == "one seed: no verdict"
+    (claim,) = verdicts(found)
+    assert claim.word == "no verdict" and "one seed a cell; the means have the order of 3 of 3" in claim.why
+
+
+def test_the_other_epochs_stand_beside_the_paper_s():
+    found = filled("cdb2020/table1", as_printed("cdb2020/table1", NOISE), seeds=3)
+    grid = cell_grid(found, "4000 epochs")
+    assert {"best_val", "last", "best_test", "seeds"} <= set(grid.heads)
+    assert cell_of(grid, "CE", "read at") == "best_val"
+
+
+def test_a_copied_row_has_a_verdict_by_its_source_s_recipe_only():
+    equal = filled("ib2021/table4", as_printed("ib2021/table4", NOISE))
+    reported = filled("ib2021/table4", as_printed("ib2021/table4", NOISE), recipe="reported")
+    words = [cell_of(cell_grid(found, ""), "Focal", "verdict") for found in (equal, reported)]
+    assert words == ["other recipe than its source's", "reproduced"]
+
+
+@pytest.mark.parametrize("asked", [{"short": True}, {"on": "digits"}, {"short": True, "on": "mnist"}, {"scale": 0.1}])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_other_data_and_lengths_are_named_in_every_title(asked, narrow, tmp_path):
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE), **asked)
+    grids = [*blocks(found, described(found), narrow=narrow).values(), cell_grid(found, described(found))]
+    for grid in grids:
+        assert ("other data: " + str(asked.get("on")) in grid.title) == ("on" in asked)
+        assert ("in place of 200" in grid.title) or asked == {"on": "digits"}
+    assert all(word not in grids[0].rows[1][-1] for word in "rcx")
+    assert cell_of(grids[-1], "b", "verdict") == "other length or data"
+
+
+def test_mistakes_in_print_are_marked_and_told(tmp_path):
+    found = filled("ib2021/table4", as_printed("ib2021/table4", NOISE))
+    cells = "\n".join(grid.markdown() for grid in blocks(found, "").values())
+    assert cells.count("57.99!") == 1 and cells.count("78.22!") == 1
+    said = " ".join(report_of(found, tmp_path).sections[-1].sentences)
+    assert "! LDAM-DRW, cifar100-lt-10: 57.99 is CB's number; LDAM's own is 58.71." in said
+
+
+def test_a_paper_s_other_numbers_of_one_training_are_its_noise():
+    (said,) = elsewhere(table("ib2021/table2"))
+    assert "78.17 here, 78.41 in table1" in said and "78.17 here, 78.26 in table4" in said
+    assert elsewhere(table("ib2021/table5")) == []
+
+
+# --- claims -----------------------------------------------------------------------------------------
+
+
+def l1_is_worst(cell: Cell, seed: int) -> float:
+    return 0.8 if cell.row.label == "L1" else 0.9
+
+
+PRINTED = jittered(as_printed("ib2021/table1", {}), 0.1)
+
+
+def test_claims_are_confirmed_contradicted_or_undecided_at_full_length():
+    (claim,) = verdicts(filled("ib2021/table1", PRINTED))
+    assert claim.word == "confirmed" and claim.own == "holds" and "8 of 8 comparisons" in claim.why
+    assert re.search(r"sigma 0\.\d\d to 0\.\d\d, 4 degrees of freedom", claim.why)
+    (worse,) = verdicts(filled("ib2021/table1", jittered(l1_is_worst, 0.1)))
+    assert worse.word == "contradicted" and "after Holm" in worse.why
+    assert worse.sentence.startswith("Contradicted: using the L1 norm yields")
+
+
+def test_a_short_run_or_other_data_get_directions_only():
+    found = [
+        filled("ib2021/table1", PRINTED, short=True),
+        filled("ib2021/table1", jittered(l1_is_worst, 0.1), short=True),
+        filled("ib2021/table1", jittered(lambda cell, seed: 0.5, 1.0), on="digits"),
+    ]
+    assert [verdicts(each)[0].word for each in found] == ["same direction", "other direction", "undecided"]
+    assert not any(word in overview(each).lower() for each in found for word in ("confirmed", "contradicted"))
+
+
+def test_undecided_says_how_many_seeds_would_tell():
+    (claim,) = verdicts(filled("ib2021/table2", jittered(as_printed("ib2021/table2", {}), 1.0)))
+    assert claim.word == "undecided"
+    assert re.search(r"\d+ to \d+ seeds a cell would tell 0\.62 points with a power of 80 %", claim.why), claim.why
+
+
+def test_runs_without_any_spread_say_nothing():
+    assert verdicts(filled("ib2021/table2", as_printed("ib2021/table2", {})))[0].word == "undecided"
+
+
+def test_losses_are_judged_by_one_recipe_only():
+    found = filled("ib2021/table4", jittered(as_printed("ib2021/table4", {}), 0.1), recipe="reported")
+    by_text = {claim.claim.text: claim.word for claim in verdicts(found)}
+    assert by_text["IB alone is better than the best baseline given"] == "not judged"
+    assert by_text["IB improves on CE"] != "not judged"  # both rows are the paper's own
+
+
+def test_a_margin_that_is_ours_is_printed_as_ours():
+    found = filled("cdb2020/table2", as_printed("cdb2020/table2", NOISE), seeds=3)
+    never_far = next(claim for claim in verdicts(found) if "never too far" in claim.claim.text)
+    assert "the margin of 0.2 points is ours" in never_far.why
+
+
+def test_what_cannot_be_measured_says_why():
+    by_text = {v.claim.text: v for v in verdicts(filled("cdb2020/table5", as_printed("cdb2020/table5", NOISE)))}
+    open_ = by_text["CDB-CE boosts OLTR and joint training"]
+    assert (open_.word, open_.own) == ("not measured", "holds")
+
+
+# --- whole reports ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_a_report_in_every_format(name, tmp_path):
+    declared = TABLES[name]
+    if isinstance(declared, Curves):
+        document = curves_report(declared, curves_picture(declared))
+    else:
+        document = table_report(declared, [], tmp_path)
+    for kind in formats.FORMATS:
+        assert name in formats.text(document, kind) or kind in ("csv", "latex")
+    assert document.title.startswith(name)
+
+
+@pytest.mark.parametrize("name", [name for name, t in TABLES.items() if isinstance(t, Table)])
+def test_every_table_can_be_filled_and_reported(name, tmp_path):
+    found = filled(name, as_printed(name, NOISE), seeds=2, short=name != "cb2019/table1")
+    document = report_of(found, tmp_path)
+    assert "nothing" not in document.sections[0].title
+    for grid in document.tables.values():
+        assert all(len(row) == len(grid.heads) for row in grid.rows)
+    assert overview(found).startswith(f"**{name}")
+
+
+def test_a_table_that_was_never_run_shows_the_paper_and_what_it_says_of_itself(tmp_path):
+    document = table_report(table("ib2021/table4"), [], tmp_path)
+    text = formats.text(document, "md")
+    assert "`lt-tune ablate ib2021/table4` trains it." in text and "paper | measured" not in text
+    assert "| IB improves on CE | section 4.4 | not measured | holds (20 of 20 cases, n = 1) |" in text
+
+
+def test_facts_need_no_training(tmp_path):
+    text = formats.text(table_report(table("cb2019/table1"), [], tmp_path), "md")
+    assert "200.00 \\| 250.00" in text and "5089" in text
+
+
+def test_best_cells_are_bold_in_latex_and_booktabs_rule_the_table(tmp_path):
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
+    text = formats.text(report_of(found, tmp_path), "latex")
+    assert r"b & \textbf{78.17$\pm$0.57 $|$ 78.17$\pm$0.10 (3)} \\" in text
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") >= 3
+
+
+def test_a_terminal_of_80_columns_holds_every_block():
+    from rich.console import Console
+
+    console = Console(width=80)
+    for name in ("ib2021/table4", "cdb2020/table1", "cdb2020/table3", "ib2021/table3", "cdb2020/table4"):
+        found = filled(name, as_printed(name, {0: 0.0, 1: 3.3, 2: -3.3}))
+        for grid in blocks(found, "", narrow=True).values():
+            width = console.measure(grid.rich(), options=console.options.update(max_width=10_000)).maximum
+            assert width <= 80, (name, grid.title, width)
+
+
+def test_what_diverged_is_named():
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
+    broken = [run.config_id for cell in found.cells if cell.row.label == "d" for run in found.runs_of(cell).values()]
+    for run in found.runs:
+        if run.config_id in broken:
+            object.__setattr__(run, "stop_reason", "diverged")
+    said = summary(found, [])
+    assert "Diverged, with what was reached before: d, cifar10-lt-100: seed 0" in " ".join(said)
+
+
+def test_a_table_of_200_cells_is_reported_within_5_seconds(tmp_path):
+    found = filled("ib2021/table3", as_printed("ib2021/table3", NOISE))
+    assert len(found.cells) == 180
+    began = time.perf_counter()
+    formats.text(report_of(found, tmp_path), "md")
+    assert time.perf_counter() - began < 5
+
+
+# --- figures ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ib2021/figure3", "cb2019/figure5"])
+def test_a_figure_is_a_png_and_a_pdf(name):
+    found = filled(name, as_printed(name, NOISE), seeds=2, short=True)
+    picture = table_picture(found, described(found))
+    assert picture is not None and picture.png.startswith(b"\x89PNG") and picture.pdf.startswith(b"%PDF")
+    assert table_picture(found, described(found)) == picture  # equal runs, equal bytes
+    assert "in place of 200" in picture.caption
+
+
+def test_a_table_has_no_figure():
+    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
+    assert table_picture(found, "") is None

@@ -1,0 +1,40 @@
+"""A table on the terminal: its blocks, the paper's numbers above the measured ones, and what is said of it."""
+
+import sys
+from dataclasses import replace
+
+from rich.console import Console
+
+from tuning.filled import Filled
+from tuning.grid import Grid
+from tuning.table_grids import blocks
+from tuning.table_report import described, summary
+from tuning.verdicts import verdicts
+
+WIDTH = 80  # where there is no terminal
+
+
+class Terminal:
+    """Prints, in a width of 80 columns where that of a terminal is not known."""
+
+    def __init__(self) -> None:
+        self._console = Console(width=None if sys.stdout.isatty() else WIDTH)
+
+    def say(self, text: str) -> None:
+        """A sentence, which a file has in one line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
+
+    def grid(self, grid: Grid) -> None:
+        """A table under its title, which may be the wider of the two."""
+        self.say(f"\n{grid.title}")
+        self._console.print(replace(grid, title="").rich())
+
+    def edition(self, filled: Filled) -> None:
+        """What was measured of a table, and the verdicts."""
+        for grid in blocks(filled, described(filled), narrow=True).values():
+            self.grid(grid)
+        found = verdicts(filled)
+        for sentence in summary(filled, found):
+            self.say(sentence)
+        for verdict in found:
+            self.say(f"- {verdict.sentence}")
