@@ -13,7 +13,7 @@ from search_spaces import CONFIGS
 from tuning.single import resolve
 
 DEMO = CONFIGS["demo"]
-EPOCHS = 32  # enough that an interrupt comes before the end
+EPOCHS = 64  # enough that an interrupt comes before the end
 
 
 def resolved(name="demo", changes=None, seed=None, scale=None, epochs=None):
