@@ -3,6 +3,7 @@ import os
 
 import pytest
 from conftest import SECONDS
+from mlflow.exceptions import MlflowException
 from recording import (
     ENDED,
     EVENTS,
@@ -21,6 +22,7 @@ from recording import (
 from lt_core import InputError
 from search_spaces import Study
 from search_spaces.demo import DEMO
+from tuning import studies
 from tuning.events import Ended, StudyFolder, Told, lock
 from tuning.home import Home
 from tuning.sync import sync
@@ -147,6 +149,19 @@ def test_the_command_says_what_it_did(lt):
     with lock(log.parent, "study mine-1"):
         code, out, _ = lt.here("sync")
     assert code == 1 and "not delivered: not yet: the log" in out
+
+
+@pytest.mark.slow
+def test_a_record_that_cannot_be_read_at_the_very_end_costs_a_study_nothing(lt, monkeypatch):
+    def fail(*given, **named):
+        raise MlflowException("API request to http://u:s3cret@h/api failed")
+
+    monkeypatch.setattr(studies, "export_configs", fail)
+    code, out, err = lt.here("search", "demo", "--epochs", 4, "--trials", 2, "--confirm", 0)
+    assert code == 0 and "Leaderboard" in out, err
+    (said,) = [line for line in err.splitlines() if line.startswith("warning")]
+    assert "its best config could not be read back (API request to http://***@h/api failed)" in said
+    assert {run.info.status for run in lt.runs()} == {"FINISHED"}
 
 
 @pytest.mark.slow

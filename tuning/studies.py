@@ -41,7 +41,7 @@ from tuning.progress import Progress
 from tuning.recorder import Recorder
 from tuning.results import Results, best_trial, of_history
 from tuning.search import run_study
-from tuning.tracking import check_answers
+from tuning.tracking import check_answers, reason
 
 # What may change when a study goes on.
 MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", "concurrent", "cpus", "gpus")
@@ -293,8 +293,16 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str | None, consol
         raise
     recorder.close(CLOSE_SECONDS if is_over(session.history) else INTERRUPT_SECONDS)
     failed = recorder.failure or not is_over(session.history) or best_trial(study, session.history) is None
-    file = None if failed else export_configs(home.tracking_uri, folder.name, 1, folder.path / "export")[0]
-    return Outcome(folder.name, study, session.history, file, recorder.failure)
+    file, failure = (None, recorder.failure) if failed else _exported(home, folder)
+    return Outcome(folder.name, study, session.history, file, failure)
+
+
+def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
+    """The best config's file, or why it could not be read back: a record that fails now costs no study its end."""
+    try:
+        return export_configs(home.tracking_uri, folder.name, 1, folder.path / "export")[0], ""
+    except Exception as error:  # whatever a server does
+        return None, f"its best config could not be read back ({reason(error)})"
 
 
 def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder: Recorder) -> Session:

@@ -7,10 +7,12 @@ link opens one. Not here: MLflow itself.
 import base64
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
+
+from tuning.events import Kind
 
 TAG = "mlflow.sharedViewState."
 SECTION = "charts"
@@ -39,13 +41,16 @@ class View:
         return f"[{self.name}]({table}) ([charts]({table}&compareRunsMode=CHART))"
 
 
-def views(study: str, study_id: str, trials: Sequence[Mapping[str, Any]], *, confirmed: bool) -> list[View]:
-    """What there is to see of a study: all its trials, those of each method where there are several, and what was
-    trained on fresh seeds. `trials` are their params."""
+def views(study: str, study_id: str, trials: Sequence[Mapping[str, Any]], kinds: Collection[Kind]) -> list[View]:
+    """What there is to see of a study or table: all its trials, those of each method where there are several, what was
+    trained on fresh seeds, the cells. `trials` are the params of the trials, `kinds` those of all trainings."""
     methods = list(dict.fromkeys(params.get("method", "none") for params in trials))
     found = {("trials", "trials"): _trials(study, trials)} if trials else {}
-    if confirmed:
-        found["fresh-seeds", "fresh seeds"] = _fresh_seeds(study)
+    if "confirm" in kinds:
+        found["fresh-seeds", "fresh seeds"] = _grouped(study, "confirm", [("tag", "lt.role")])
+    if "cell" in kinds:
+        varied = [("param", name) for name in ("method", "dataset", "imbalance")]
+        found["cells", "cells"] = _grouped(study, "cell", varied)
     for number, method in enumerate(methods if len(methods) > 1 else (), 1):
         of_method = [params for params in trials if params.get("method") == method]
         shown = _trials(study, of_method, f" and params.`method` = '{method}'")
@@ -68,12 +73,13 @@ def _trials(study: str, trials: Sequence[Mapping[str, Any]], condition: str = ""
     return _shown(runs, columns, [parallel, *map(_line, LINES)])
 
 
-def _fresh_seeds(study: str) -> dict[str, Any]:
-    """What was trained on fresh seeds, grouped by what it is; the charts show each group's mean."""
-    columns = [f"metrics.`{name}`" for name in ("score", "test_acc", "test_acc_last")]
-    runs = f"tags.`lt.study` = '{study}' and tags.`lt.kind` = 'confirm'"
+def _grouped(study: str, kind: Kind, keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Trainings that see the test set, grouped by tags or params; the charts show each group's mean."""
+    columns = [*(f"metrics.`{name}`" for name in ("test_acc", "test_acc_last", "score")), "params.`seed`"]
+    runs = f"tags.`lt.study` = '{study}' and tags.`lt.kind` = '{kind}'"
     bars = [{"type": "BAR", "metricKey": name, "displayName": name} for name in ("test_acc", "test_acc_last")]
-    grouped = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "lt.role"}]}
+    by = [{"mode": mode, "groupByData": name} for mode, name in keys]
+    grouped = {"aggregateFunction": "average", "groupByKeys": by}
     return {**_shown(runs, columns, [*bars, *map(_line, LINES)]), "groupBy": grouped}
 
 

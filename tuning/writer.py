@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Run, ViewType
 
 from lt_core.config import TrainConfig
 from tuning import tracking
-from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
+from tuning.events import Asked, Ended, EpochDone, Event, Kind, Started, Told
 from tuning.openrun import LACKS, Artifacts, OpenRun, dataset_input
 from tuning.views import TAG, View, views
 
@@ -61,7 +61,7 @@ class Writer:
         self._ids: dict[str, str] = {}  # by trial number, of all runs
         self._refused: dict[str, str] = {}  # by trial number, why the record does not take it
         self._trials: dict[str, Mapping[str, Any]] = {}  # by trial number, their params
-        self._confirmed = False
+        self._kinds: set[Kind] = set()
         self._views: dict[str, str] = {}  # their tags, as they are in the record
         self._unshown = False
         self._failed = False
@@ -139,7 +139,7 @@ class Writer:
         number = str(event.trial)
         if event.kind == "trial":
             self._trials[number] = event.params
-        self._confirmed |= event.kind == "confirm"
+        self._kinds.add(event.kind)
         self._unshown = bool(self._started.study)
         if (known := self._known.get(number)) is not None and known.whole:
             self._ids[number] = known.run_id
@@ -187,7 +187,7 @@ class Writer:
 
     def _views_now(self) -> list[View]:
         study, study_id, trials = self._started.study, self._started.study_id, list(self._trials.values())
-        return views(study, study_id, trials, confirmed=self._confirmed)
+        return views(study, study_id, trials, self._kinds)
 
     def _show(self) -> None:
         """Keep the views of what was asked for by now, and their links on the page of a study that has not ended."""
