@@ -68,6 +68,37 @@ def test_the_record_has_each_cell_as_a_run(trained):
     assert parent.info.run_name == "ib2021-table2-short-digits"
 
 
+def test_the_report_is_read_from_the_record_and_has_the_same_numbers(trained, tmp_path):
+    lt, _ = trained
+    values = ends(log(lt, "ib2021-table2-short-digits"))
+    code, out, err = lt.here("report", "ib2021/table2", "--json")
+    assert code == 0, err
+    (edition,) = json.loads(out)["editions"]
+    assert edition["data and length"] == "other data: digits, 10 epochs in place of 200"
+    cells = {cell["row"]: cell for cell in edition["cells"]}
+    for row in "bc":
+        best = [values[f'[["{row}", "cifar10-lt-100"]]', seed]["test_acc_best_test"] for seed in (0, 1)]
+        assert float(cells[row]["measured"]) == pytest.approx(100 * sum(best) / 2, abs=0.005)
+        assert cells[row]["seeds"] == " ".join(f"{seed}:{100 * value:.2f}" for seed, value in enumerate(best))
+    assert [claim["measured"] for claim in edition["claims"]] == ["undecided"]  # two rows are not measured
+    code, out, err = lt.here("report", "ib2021/table2", "--out", tmp_path)
+    assert code == 0 and {"report.html", "report.md", "short-digits-cells.csv"} <= {
+        Path(line).name for line in out.split()
+    }
+    assert "other data: digits" in (tmp_path / "report.md").read_text()
+
+
+def test_the_report_stands_on_the_table_s_page_in_the_record(trained):
+    from mlflow import MlflowClient
+
+    lt, _ = trained
+    (parent,) = lt.runs("study")
+    assert "paper \\| measured, other data: digits" in parent.data.tags["mlflow.note.content"].replace("|", "\\|")
+    files = {file.path for file in MlflowClient(lt.uri).list_artifacts(parent.info.run_id)}
+    assert {"report.html", "report.md", "table.yaml", "requirements.txt"} <= files
+    assert parent.data.metrics["cells_measured"] == 2
+
+
 def test_the_same_command_trains_nothing_again_and_more_seeds_only_what_is_missing(trained):
     lt, _ = trained
     before = ends(log(lt, "ib2021-table2-short-digits"))
