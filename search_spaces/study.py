@@ -98,6 +98,7 @@ class Study(Value):
         subset as well, without val, and judged by its last epoch.
     concurrent: trials at a time; null is as many as the cluster holds.
     gpus: per trial; null is one if the cluster has any, else none.
+    system_metrics: whether CPU, memory and GPU are recorded, too, a sample an epoch.
     first: points that are tried right after the paper's setting. known: results of an earlier study.
     """
 
@@ -119,6 +120,7 @@ class Study(Value):
     concurrent: Annotated[int, Field(ge=1)] | None = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] | None = None
+    system_metrics: bool = False
     first: tuple[dict[str, Setting], ...] = ()
     known: tuple[Known, ...] = ()
 

@@ -98,6 +98,16 @@ def test_what_a_training_read_and_gave_class_by_class_is_recorded(lt):
     assert f"torch=={metadata.version('torch')}\n" in Path(file).read_text()
 
 
+def test_what_a_training_takes_of_the_machine_is_recorded_where_it_is_asked_for(lt):
+    for option in ([], ["--system-metrics"]):
+        code, _, err = lt.here("train", "demo-ce", "--epochs", 2, *option)
+        assert code == 0, err
+    without, asked = sorted(lt.runs("run"), key=lambda run: run.info.start_time)
+    assert not any(name.startswith("system/") for name in without.data.metrics)
+    for name in ("cpu_utilization_percentage", "system_memory_usage_megabytes", "process_cpu_percentage"):
+        assert list(lt.series(asked, f"system/{name}")) == [1, 2]
+
+
 def test_test_accuracies_of_each_epoch_are_recorded_where_the_config_asks_for_them(lt):
     code, out, err = lt.here("train", "demo-ce", "--epochs", 3, "--set", "evaluation.test_every_epoch=true", "--json")
     assert code == 0, err

@@ -22,6 +22,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 SetOption = Annotated[Texts, typer.Option("--set", metavar="PATH=VALUE", help="Change the config.")]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="Scale all that is measured in epochs.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", help="The same, to this many epochs.")]
+SystemOption = Annotated[bool, typer.Option("--system-metrics", help="Record CPU, memory and GPU, too.")]
 DASHBOARD = "http://127.0.0.1:8265"
 DashboardOption = Annotated[str, typer.Option("--address", help="The cluster's dashboard.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the dataset into the data folder first.")]
@@ -75,6 +76,7 @@ def search(
     resample: Annotated[bool, typer.Option("--resample", help="Fresh seeds draw other images, too.")] = False,
     cpus: Annotated[float | None, typer.Option(help="Per trial.")] = None,
     gpus: Annotated[float | None, typer.Option(help="Per trial, 0.25 for four on one. [1 if there is any]")] = None,
+    system_metrics: SystemOption = False,
     tries: Annotated[Texts, typer.Option("--try", metavar="T1=80,alpha=500", help="A point to try first.")] = None,
     fix: Annotated[Texts, typer.Option(metavar="T1=100", help="Fix a symbol.")] = None,
     ranges: Annotated[Texts, typer.Option("--range", metavar="alpha=100..1e4", help="Bound a symbol.")] = None,
@@ -115,6 +117,7 @@ def search(
         "resample": resample or None,
         "cpus": cpus,
         "gpus": gpus,
+        "system_metrics": system_metrics or None,
         "first": arguments.points(tries),
     }
     fixed, bounds = arguments.assignments("--fix", fix), arguments.ranges(ranges)
@@ -137,6 +140,7 @@ def train(
     epochs: EpochsOption = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; the numbers may depend on them.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    system_metrics: SystemOption = False,
     download: DownloadOption = False,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
@@ -151,7 +155,7 @@ def train(
     changes = arguments.assignments("--set", overrides)
     resolved, experiment = single.resolve(config, changes, seed, scale, epochs)
     place = Home.at(home, tracking_uri)
-    trial = single.train(place, resolved, config, experiment, device, threads, download)
+    trial = single.train(place, resolved, config, experiment, device, threads, download, system_metrics)
     return show.run(trial, reproduction(Origin.of_file(Path(config)), trial), place, as_json)
 
 

@@ -35,6 +35,7 @@ class Session:
     store: str
     root: Path
     library: Library
+    system_metrics: bool = False
 
     @property
     def history(self) -> History:
@@ -85,7 +86,7 @@ class Driver:
         result = report.get("result")
         new = result is not None and result["epoch"] == len(trial.epochs) + 1
         if result is not None and new:
-            self._session.log.emit(EpochDone(number, result, report["numerics"]))
+            self._session.log.emit(EpochDone(number, result, report["numerics"], report.get("system", {})))
         if "stop_reason" in report:
             self._tell(_told(number, report))
         elif new and (reason := self._stage.verdict(trial)):
@@ -198,6 +199,7 @@ class Driver:
             "exits": {str(epochs): name for epochs, name in self._trunks.exits(trial.config.id).items()},
             "trunk": {"name": trunk.name, "config": trunk.config.plain()} if trunk else None,
             "device": self._device,
+            "system_metrics": self._session.system_metrics,
             "patience": self._patience(),
         }
 

@@ -78,11 +78,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch of a trial: `result` is the fields of an EpochResult."""
+    """An epoch of a trial: `result` is the fields of an EpochResult, `system` what it took of the machine, if asked."""
 
     trial: int
     result: dict[str, Any]
     numerics: str
+    system: dict[str, float] = field(default_factory=dict)
     time: int = field(default_factory=now)
 
 

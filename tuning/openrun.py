@@ -86,6 +86,7 @@ class OpenRun:
         values |= {f"val_{name}": value for name, value in result["val"].items()}
         if result["score"] is not None:
             values["score"] = result["score"]
+        values |= event.system
         self.metrics += [Metric(key, value, event.time, result["epoch"]) for key, value in values.items()]
         self.tags["lt.numerics"] = event.numerics
         self._epochs, self._best_epoch = result["epoch"], result["best_epoch"]

@@ -26,6 +26,7 @@ from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
 from tuning.identity import Identity, method_params, params
 from tuning.recorder import Recorder
 from tuning.store import Store
+from tuning.system_metrics import SystemMetrics
 from tuning.tracking import check_answers
 
 CHECKPOINT, LOG = "run.pt", "events.jsonl"
@@ -51,7 +52,14 @@ def _load(path: Path) -> TrainConfig:
 
 
 def train(
-    home: Home, config: TrainConfig, name: str, experiment: str, device: str, threads: int, download: bool
+    home: Home,
+    config: TrainConfig,
+    name: str,
+    experiment: str,
+    device: str,
+    threads: int,
+    download: bool,
+    system_metrics: bool,
 ) -> TrialRecord:
     """Train to the end, or on to it. KeyboardInterrupt leaves a checkpoint, from which the next call goes on."""
     console = Console(stderr=True)
@@ -65,7 +73,8 @@ def train(
     with closing(lock(folder, f"config {config.id}")):
         _set_ended_aside(folder)
         recorder = Recorder(home.tracking_uri, home.artifacts, folder / LOG)
-        training = _Training(home, run, Store(str(folder)), EventLog(folder / LOG, recorder.put))
+        system = SystemMetrics(run.device) if system_metrics else None
+        training = _Training(home, run, Store(str(folder)), EventLog(folder / LOG, recorder.put), system)
         training.begin(name, experiment)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -108,8 +117,8 @@ def _started(config: TrainConfig, home: Home, experiment: str) -> Started:
 class _Training:
     """A run with its event log and its checkpoint."""
 
-    def __init__(self, home: Home, run: Run, store: Store, log: EventLog) -> None:
-        self._home, self._run, self._store, self._log = home, run, store, log
+    def __init__(self, home: Home, run: Run, store: Store, log: EventLog, system: SystemMetrics | None) -> None:
+        self._home, self._run, self._store, self._log, self._system = home, run, store, log, system
         saved = store.read(CHECKPOINT)
         if saved is not None:
             run.load(io.BytesIO(saved))
@@ -134,9 +143,9 @@ class _Training:
         for result in self._unlogged():
             if result.epoch <= len(self.trial.epochs):
                 continue  # its checkpoint was lost; the log has it
-            self._log.emit(
-                EpochDone(0, asdict(result), numerics(self._run.config, self._run.device, self._run.threads))
-            )
+            system = self._system.sample() if self._system else {}
+            on = numerics(self._run.config, self._run.device, self._run.threads)
+            self._log.emit(EpochDone(0, asdict(result), on, system))
             yield result
         if self._run.history[-1].diverged:
             self._log.emit(Told(0, "diverged"))

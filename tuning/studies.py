@@ -44,7 +44,8 @@ from tuning.search import run_study
 from tuning.tracking import check_answers, reason
 
 # What may change when a study goes on.
-MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", "concurrent", "cpus", "gpus")
+RESOURCES = ("concurrent", "cpus", "gpus", "system_metrics")
+MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", *RESOURCES)
 
 
 @dataclass(frozen=True)
@@ -317,7 +318,7 @@ def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder
     else:
         log.emit(Continued())
     library = Library(home.path, folder.events_file)
-    return Session(log, store or str(folder.checkpoints), home.data, library)
+    return Session(log, store or str(folder.checkpoints), home.data, library, study.system_metrics)
 
 
 def _started(home: Home, name: str, study: Study, tags: dict[str, str], store: str) -> Started:

@@ -18,6 +18,7 @@ from lt_core.value import InputError
 from tuning.evaluations import evaluations
 from tuning.measures import influences, named, without_nan
 from tuning.store import Store, checkpoint_name
+from tuning.system_metrics import SystemMetrics
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
 RETRIES = 2  # of a trial that raises an error; it goes on from its checkpoint
@@ -34,6 +35,7 @@ class Trainable(tune.Trainable):
         """Take an assignment; all that can fail is left to the first step."""
         self._assignment = config
         self._run: Run | None = None
+        self._system: SystemMetrics | None = None
         self._reported = config["epochs_done"]
         self._errors = 0
 
@@ -72,6 +74,7 @@ class Trainable(tune.Trainable):
             if not self._shares_store():
                 return {"unshared": platform.node(), "stop_reason": "failed"}
             self._run = self._start()
+            self._system = SystemMetrics(self._run.device) if self._assignment.get("system_metrics") else None
         run = self._run
         report: dict[str, Any] = {"numerics": numerics(run.config, run.device, run.threads)}
         if run.epoch <= self._reported and not run.finished:  # below it: the checkpoint was lost, its epochs come again
@@ -80,6 +83,7 @@ class Trainable(tune.Trainable):
             self._save_trunk(run)
         if self._reported < run.epoch:
             report["result"] = asdict(run.history[self._reported])
+            report["system"] = self._system.sample() if self._system else {}
             self._reported += 1
         if run.finished and self._reported >= run.epoch:
             report |= self._end(run)
