@@ -196,6 +196,7 @@ def test_a_contradiction_must_survive_holm():
     assert alone.verdict == "contradicted"
 
 
+@pytest.mark.slow
 def test_noise_is_seldom_called_a_result():
     """Over 300 tables of pure noise, a true null is confirmed or contradicted about as often as 5 % allow."""
     rng = np.random.default_rng(1)

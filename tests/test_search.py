@@ -336,6 +336,7 @@ def test_a_second_study_takes_over_what_the_first_has_trained(lt):
         assert run.data.metrics.get("test_acc") == trained[number].data.metrics.get("test_acc")
 
 
+@pytest.mark.slow
 def test_a_study_that_cannot_train_gives_up_after_five_and_says_why(lt):
     checkpoints = lt.home / "studies" / "demo-1" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -347,6 +348,7 @@ def test_a_study_that_cannot_train_gives_up_after_five_and_says_why(lt):
     assert len(lt.runs("trial")) == 5
 
 
+@pytest.mark.slow
 def test_a_batch_gives_the_same_study_one_at_a_time_and_two_at_a_time(lt):
     study = ("search", "demo", "--epochs", 8, "--trials", 6, "--confirm", 0, "--batch", 3, "--cpus", 0.5)
     alone = lt.document(*study, "--concurrent", 1)
