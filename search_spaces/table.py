@@ -232,11 +232,17 @@ class Table:
     def cells(self, edition: Edition = Edition()) -> Iterator[Cell]:
         """The cells that have a config, in an edition."""
         for row in self.rows:
+            made: dict[str, Mapping[str, TrainConfig]] = {}  # columns that read one training share its config
             for column in self.columns_of(row):
+                cell = Cell(row, column, {})
                 methods = _methods(row, column)
-                if methods:
+                key = f"{sorted(column.setting.items())} {cell.trains} {id(methods.get(''))}"
+                if methods and key not in made:
                     base = self._base_of(row, edition)(**column.setting)
-                    yield self._cell(row, column, {name: method(base) for name, method in methods.items()}, edition)
+                    own = edition if cell.trains else replace(edition, short=False, scale=1.0)
+                    made[key] = {name: self._in_edition(method(base), own) for name, method in methods.items()}
+                if methods:
+                    yield replace(cell, configs=made[key])
 
     def same_recipe(self, row: Row, edition: Edition) -> bool:
         """Whether a row is trained by the recipe that its printed numbers come from."""
@@ -251,12 +257,6 @@ class Table:
 
     def _base_of(self, row: Row, edition: Edition) -> Base:
         return row.source if row.source is not None and edition.recipe == "reported" else self.base
-
-    def _cell(self, row: Row, column: Column, full: Mapping[str, TrainConfig], edition: Edition) -> Cell:
-        cell = Cell(row, column, full)
-        if not cell.trains:
-            edition = replace(edition, short=False, scale=1.0)
-        return replace(cell, configs={name: self._in_edition(config, edition) for name, config in full.items()})
 
     def _in_edition(self, config: TrainConfig, edition: Edition) -> TrainConfig:
         if edition.short:

@@ -11,7 +11,7 @@ from search_spaces.table import Cell
 from tuning import formats
 from tuning.table_figures import curves_picture, table_picture
 from tuning.table_grids import blocks, cell_grid
-from tuning.table_report import curves_report, described, elsewhere, overview, summary, table_report
+from tuning.table_report import curves_overview, curves_report, elsewhere, overview, summary, table_report
 from tuning.verdicts import verdicts
 
 NOISE = {0: 0.0, 1: 0.1, 2: -0.1}
@@ -31,7 +31,7 @@ def cell_of(grid, row: str, head: str) -> str:
 
 def test_paper_and_measured_stand_side_by_side():
     found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
-    (grid,) = blocks(found, described(found)).values()
+    (grid,) = blocks(found, found.where).values()
     assert grid.title == "long-tailed CIFAR-10: paper | measured, 200 epochs"
     assert cell_of(grid, "b", "100") == "78.17±0.57 | 78.17±0.10 (3)"
     assert grid.best == {(1, 1)}
@@ -39,7 +39,7 @@ def test_paper_and_measured_stand_side_by_side():
 
 def test_on_the_terminal_the_measured_one_stands_below_and_has_its_verdict():
     found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
-    (grid,) = blocks(found, described(found), narrow=True).values()
+    (grid,) = blocks(found, found.where, narrow=True).values()
     assert grid.rows[2:4] == [["b", "78.17±0.57"], [" measured", "78.17±0.10r"]]
 
 
@@ -82,7 +82,7 @@ def test_a_copied_row_has_a_verdict_by_its_source_s_recipe_only():
 @pytest.mark.parametrize("narrow", [False, True])
 def test_other_data_and_lengths_are_named_in_every_title(asked, narrow, tmp_path):
     found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE), **asked)
-    grids = [*blocks(found, described(found), narrow=narrow).values(), cell_grid(found, described(found))]
+    grids = [*blocks(found, found.where, narrow=narrow).values(), cell_grid(found, found.where)]
     for grid in grids:
         assert ("other data: " + str(asked.get("on")) in grid.title) == ("on" in asked)
         assert ("in place of 200" in grid.title) or asked == {"on": "digits"}
@@ -241,12 +241,37 @@ def test_a_table_of_200_cells_is_reported_within_5_seconds(tmp_path):
 @pytest.mark.parametrize("name", ["ib2021/figure3", "cb2019/figure5"])
 def test_a_figure_is_a_png_and_a_pdf(name):
     found = filled(name, as_printed(name, NOISE), seeds=2, short=True)
-    picture = table_picture(found, described(found))
+    picture = table_picture(found, found.where)
     assert picture is not None and picture.png.startswith(b"\x89PNG") and picture.pdf.startswith(b"%PDF")
-    assert table_picture(found, described(found)) == picture  # equal runs, equal bytes
+    assert table_picture(found, found.where) == picture  # equal runs, equal bytes
     assert "in place of 200" in picture.caption
 
 
 def test_a_table_has_no_figure():
     found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
     assert table_picture(found, "") is None
+
+
+def test_influences_are_drawn_from_the_runs_series():
+    made = filled("ib2021/figure2", lambda cell, seed: 0.5, seeds=2, short=True)
+    course = [1 - i / 50 for i in range(50)]
+    for run in made.runs:
+        object.__setattr__(run, "series", {"influence.top[0]": course, "influence.top[9]": course})
+    picture = table_picture(made, made.where)
+    assert picture is not None and picture.png.startswith(b"\x89PNG")
+
+
+def test_classes_are_drawn_beside_their_counts(tmp_path):
+    made = filled("cdb2020/figure1", lambda cell, seed: 0.5, seeds=2, short=True, on="digits")
+    picture = table_picture(made, made.where)
+    assert picture is not None and "other data: digits" in picture.caption
+
+
+@pytest.mark.parametrize("name", [name for name, t in TABLES.items() if isinstance(t, Curves)])
+def test_curves_are_shown_by_some_of_their_points(name):
+    declared = TABLES[name]
+    assert isinstance(declared, Curves)
+    grid = curves_overview(declared)
+    assert len(grid.rows) == 11 and list(grid.heads[1:]) == list(declared.curves)
+    exact = {f"{x:.4g}": y for x, y in declared.points()[grid.heads[1]]}
+    assert all(f"{exact[row[0]]:.4g}" == row[1] for row in grid.rows)

@@ -8,12 +8,12 @@ from rich.console import Console
 from lt_core.data import Data, load_parts
 from lt_core.identity import core_id
 from lt_core.sources import download as fetch
-from lt_core.value import InputError, unknown
-from search_spaces import TABLES, Table
+from lt_core.value import InputError
+from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
 from tuning import commands, formats
 from tuning.cells import CellStage
-from tuning.cluster import check_address, check_fits, check_store, connected, device_share, slots, waiting
+from tuning.cluster import check_address, check_fits, check_store, connected, waiting
 from tuning.datasets import described
 from tuning.driver import Session
 from tuning.environment import requirements
@@ -26,7 +26,7 @@ from tuning.recorder import Recorder
 from tuning.search import run_stage
 from tuning.store import Store
 from tuning.table_figures import table_picture
-from tuning.table_plan import TablePlan, planned
+from tuning.table_plan import named_table
 from tuning.table_progress import TableProgress
 from tuning.table_report import overview, table_report
 from tuning.tracking import check_answers
@@ -54,22 +54,6 @@ class Ablated:
         return [f"{t.asked.role}: {t.told.error}" for t in failed if t.told and t.config.id not in again]
 
 
-def asked(table: str, **fields: object) -> Ablation:
-    """What the command line asks for. InputError for an unknown table, or what a table cannot be."""
-    named_table(table)
-    return Ablation.parse({"table": table, **fields})
-
-
-def named_table(name: str) -> Table:
-    """A table that trainings fill; InputError for an unknown name, or a figure that follows from a formula."""
-    if name not in TABLES:
-        raise unknown("table", name, TABLES)
-    table = TABLES[name]
-    if not isinstance(table, Table):
-        raise InputError(f"{name} follows from a formula: there is nothing to train; `lt-tune report {name}` draws it")
-    return table
-
-
 def ablate(home: Home, ablation: Ablation, address: str | None, store: str | None, *, download: bool) -> Ablated:
     """Train what is missing. What is wrong with the input is found before anything is written."""
     table = named_table(ablation.table)
@@ -88,13 +72,6 @@ def ablate(home: Home, ablation: Ablation, address: str | None, store: str | Non
         elif lacking := waiting(ablation):
             console.print(f"note: {lacking}", highlight=False, markup=False, soft_wrap=True)
         return _run(home, ablation, table, store, console)
-
-
-def plan(home: Home, ablation: Ablation) -> TablePlan:
-    """What a table would cost on this machine. Trains nothing, and needs none of its data."""
-    table = named_table(ablation.table)
-    share, concurrent = device_share(ablation), slots(ablation)
-    return planned(ablation, table, Library(home.path), home, share, concurrent)
 
 
 def _data_of(ablation: Ablation, table: Table) -> list[Data]:

@@ -182,18 +182,19 @@ def ablate(
 ) -> int:
     """Train what is missing of a paper's table; the same command goes on after an interrupt."""
     _quiet()
-    from tuning import ablate as tables
-    from tuning import arguments, table_show
+    from tuning import arguments, table_plan
     from tuning.home import Home
 
     names = {"rows": arguments.labels(rows), "columns": arguments.labels(columns)}
     edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
     resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
-    asked = tables.asked(table, **names, **edition, **resources)
+    asked = table_plan.asked(table, **names, **edition, **resources)
     place = Home.at(home, tracking_uri)
     if plan:
-        return table_show.plan(tables.plan(place, asked), as_json)
-    return table_show.ablated(tables.ablate(place, asked, address, store, download=download), place, as_json)
+        return table_plan.show(asked, place, as_json)
+    from tuning import table_show
+
+    return table_show.ablate(asked, place, address, store, download, as_json)
 
 
 @app.command()
@@ -249,8 +250,14 @@ def report(
 ) -> int:
     """A paper's table beside what was measured of it; or what a study found, what mattered and what it cost."""
     _quiet()
-    from tuning import reporting
+    from search_spaces import TABLES
     from tuning.home import Home
+
+    if study in TABLES:
+        from tuning import table_reporting
+
+        return table_reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
+    from tuning import reporting
 
     return reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
 

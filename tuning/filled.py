@@ -80,7 +80,7 @@ class Filled:
         self.runs = [run for run in runs if run.stop_reason in ("finished", "diverged")]
         self._by_config = {run.config_id: run for run in self.runs}
         self._seeds = sorted({run.seed for run in self.runs})
-        self._ids: dict[tuple[str, int], str] = {}
+        self._ids: dict[int, tuple[TrainConfig, dict[int, str]]] = {}  # by a config's place in memory, which it keeps
 
     @property
     def edition(self) -> Edition:
@@ -91,6 +91,17 @@ class Filled:
     def full(self) -> bool:
         """Whether it is of the paper's own length and data: only then are claims confirmed or contradicted."""
         return not self.edition.short and self.edition.scale >= 1 and self.edition.on is None
+
+    @cached_property
+    def where(self) -> str:
+        """Its data and length in words, as the title of every number says them."""
+        lengths = _span(self.cells)
+        parts = [f"other data: {self.edition.on}"] if self.edition.on else []
+        if lengths:
+            full = "" if self.full else f" in place of {_span(self.table.cells())}"
+            parts.append(f"{lengths} epochs{full}")
+        parts += ["each row by its source's recipe"] if self.edition.recipe == "reported" else []
+        return ", ".join(parts) or "facts of the data"
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -172,10 +183,16 @@ class Filled:
         return {seed: self._by_config[found] for seed, found in ids.items() if found in self._by_config}
 
     def _id(self, config: TrainConfig, seed: int) -> str:
-        key = (config.id, seed)
-        if key not in self._ids:
-            self._ids[key] = self.table.with_seed(config, seed).id
-        return self._ids[key]
+        _, ids = self._ids.setdefault(id(config), (config, {}))
+        if seed not in ids:
+            ids[seed] = self.table.with_seed(config, seed).id
+        return ids[seed]
+
+
+def _span(cells: Iterable[Cell]) -> str:
+    """The lengths of cells' trainings, '' where none is trained."""
+    lengths = sorted({config.epochs for cell in cells if cell.trains for config in cell.configs.values()})
+    return f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else str(lengths[0]) if lengths else ""
 
 
 def _has_val(cell: Cell) -> bool:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search_spaces import TABLES
 from tuning import compare as comparing
-from tuning import formats, summary, table_reporting
+from tuning import formats, summary
 from tuning.costs import cost_grid
 from tuning.home import Home
 from tuning.importance import importance
@@ -20,10 +19,8 @@ from tuning.tracking import check_answers
 
 
 def report(home: Home, study: str, kind: str | None, out: Path | None, as_json: bool) -> int:
-    """Print a study's or a table's report, or write it. InputError where the record has no such study."""
+    """Print a study's report, or write it. InputError where the record has no such study."""
     formats.check(kind)
-    if study in TABLES:
-        return table_reporting.report(home, study, kind, out, as_json)
     check_answers(home.tracking_uri)
     pictured = out is not None or kind == "html"
     results = read_study(home.tracking_uri, study, courses=pictured)

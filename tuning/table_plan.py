@@ -1,20 +1,48 @@
 """What a table would cost, before it is run: trainings, those at hand, epochs, time. Needs none of its data."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.console import Console
+
 from lt_core.config import TrainConfig
-from lt_core.sources import SOURCES
-from lt_core.value import InputError
+from lt_core.sources import BY_HAND, SOURCES
+from lt_core.value import InputError, unknown
+from search_spaces import TABLES
 from search_spaces.ablation import Ablation, chosen, trainings
 from search_spaces.short import levels
 from search_spaces.table import Table
+from tuning.cluster import device_share, slots
 from tuning.grid import Grid
 from tuning.home import Home
 from tuning.library import Library
 from tuning.plan import hours
 from tuning.trunks import Trunks
+
+FOLDERS = {  # in the data folder, of the datasets that torchvision reads
+    "cifar10": "cifar-10-batches-py",
+    "cifar100": "cifar-100-python",
+    "mnist": "MNIST/raw",
+    "mnist-4-9": "MNIST/raw",
+}
+
+
+def asked(table: str, **fields: object) -> Ablation:
+    """What the command line asks for. InputError for an unknown table, or what a table cannot be."""
+    named_table(table)
+    return Ablation.parse({"table": table, **fields})
+
+
+def named_table(name: str) -> Table:
+    """A table that trainings fill; InputError for an unknown name, or a figure that follows from a formula."""
+    if name not in TABLES:
+        raise unknown("table", name, TABLES)
+    table = TABLES[name]
+    if not isinstance(table, Table):
+        raise InputError(f"{name} follows from a formula: there is nothing to train; `lt-tune report {name}` draws it")
+    return table
 
 
 @dataclass(frozen=True)
@@ -73,8 +101,19 @@ class TablePlan:
             yield ["not at hand", text]
 
 
-def planned(ablation: Ablation, table: Table, library: Library, home: Home, share: float, concurrent: int) -> TablePlan:
+def show(ablation: Ablation, home: Home, as_json: bool) -> int:
+    """Print what a table would cost on this machine. Trains nothing, and needs none of its data."""
+    found = planned(ablation, Library(home.path), home, device_share(ablation), slots(ablation))
+    if as_json:
+        print(json.dumps(found.document(), indent=2))
+    else:
+        Console().print(found.grid().rich())
+    return 0
+
+
+def planned(ablation: Ablation, library: Library, home: Home, share: float, concurrent: int) -> TablePlan:
     """The plan of a table; of competing configs, every winner is one that was not trained before."""
+    table = named_table(ablation.table)
     first = [training.config for training in trainings(ablation, table)]
     missing = [config for config in first if config.id not in library.config_ids]
     winners = [config for cell in chosen(ablation, table) if cell.best_of for config in list(cell.configs.values())[:1]]
@@ -93,18 +132,27 @@ def planned(ablation: Ablation, table: Table, library: Library, home: Home, shar
         share=share,
         concurrent=concurrent,
         lacking=tuple(_lacking(first, home)),
-        levels=tuple(dict.fromkeys(levels_text(config) for config in first)),
+        levels=tuple(levels_texts(first)),
     )
 
 
-def levels_text(config: TrainConfig) -> str:
-    """A training's levels in words: epochs, phase, learning rate and, where the counts are known, steps of each."""
-    found = levels(config)
-    texts = [
-        f"{level.epochs} x {level.phase} at {level.rate:g}" + (f" ({level.steps} steps)" if level.steps else "")
-        for level in found
+def levels_texts(configs: Iterable[TrainConfig]) -> list[str]:
+    """The kinds of training by their levels, in words: epochs, phase, learning rate and, where known, steps of each."""
+    steps: dict[tuple[tuple[int, str, float], ...], list[list[int | None]]] = {}
+    for config in configs:
+        found = levels(config)
+        key = tuple((level.epochs, level.phase, level.rate) for level in found)
+        steps.setdefault(key, []).append([level.steps for level in found])
+    return [
+        ", ".join(_level(*level, [each[i] for each in known]) for i, level in enumerate(key))
+        for key, known in steps.items()
     ]
-    return f"{config.data.name}: " + ", ".join(texts)
+
+
+def _level(epochs: int, phase: str, rate: float, steps: Sequence[int | None]) -> str:
+    known = sorted({number for number in steps if number is not None})
+    many = f"{known[0]} to {known[-1]}" if len(known) > 1 else str(known[0]) if known else ""
+    return f"{epochs} x {phase} at {rate:g}" + (f" ({many} steps)" if many else "")
 
 
 def _epochs(config: TrainConfig, trunks: Trunks) -> int:
@@ -113,9 +161,9 @@ def _epochs(config: TrainConfig, trunks: Trunks) -> int:
 
 
 def _lacking(configs: Sequence[TrainConfig], home: Home) -> Iterator[str]:
-    """What is to be put where, of each dataset that cannot be read."""
-    for name, path in dict.fromkeys((config.data.name, config.data.path) for config in configs):
-        try:
-            SOURCES[name].load(home.data, path)
-        except InputError as error:
-            yield str(error)
+    """What is to be put where, of each dataset whose folder is not there; whether it is whole, training will tell."""
+    for name in dict.fromkeys(config.data.name for config in configs):
+        folder = FOLDERS.get(name, SOURCES[name].home)
+        if folder and not (home.data / folder).is_dir():
+            hint = BY_HAND.get(name, "`--download` fetches it, or set LT_DATA to the folder that holds it")
+            yield f"dataset {name} is missing, no folder {home.data / folder}: {hint}"

@@ -10,7 +10,7 @@ from tuning.document import Document, Picture, Section
 from tuning.filled import CellRun, Filled
 from tuning.grid import Grid
 from tuning.table_grids import LEGEND, blocks, cell_grid, shown
-from tuning.table_plan import levels_text
+from tuning.table_plan import levels_texts
 from tuning.verdicts import Verdict, claims_grid, counted, verdicts
 
 PAPERS = {
@@ -19,7 +19,13 @@ PAPERS = {
     "cb2019": "Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019",
     "controls": "Controls of this project's own, which no paper has",
 }
+SOME_POINTS = 11  # of a curve, on the terminal
 Editions = Sequence[tuple[Ablation, Sequence[CellRun]]]
+
+
+def about(name: str) -> str:
+    """The paper that a table is of."""
+    return f"{PAPERS[name.split('/')[0]]}."
 
 
 def filled_editions(table: Table, editions: Editions, data: Path | None) -> list[Filled]:
@@ -45,15 +51,15 @@ def table_report(table: Table, editions: Sequence[Filled], data: Path, draw: Dra
         sections = [Section(title, said, grids) if trains else Section("Facts of the data", (), grids)]
     return Document(
         f"{table.name}: {table.title}",
-        f"{PAPERS[table.name.split('/')[0]]}.",
+        about(table.name),
         "",
-        (*sections, _paper(table, editions)),
+        (*sections, of_paper(table, editions)),
     )
 
 
 def overview(filled: Filled) -> str:
     """An edition on its page in the record, as Markdown: the table, and what is said of it."""
-    where, found = described(filled), verdicts(filled)
+    where, found = filled.where, verdicts(filled)
     parts = [f"**{filled.table.name}: {filled.table.title}**", *summary(filled, found)]
     for grid in blocks(filled, where).values():
         parts += [f"**{grid.title}**", grid.markdown()]
@@ -67,28 +73,21 @@ def curves_report(curves: Curves, picture: Picture | None = None) -> Document:
     grid = Grid("Points", ["curve", curves.x, curves.y], rows, len(rows), best=())
     said = ("It follows from a formula: the points are exact, and there is nothing to train.",)
     section = Section("Curves", said, {"points": grid}, {"figure": picture} if picture else {})
-    return Document(f"{curves.name}: {curves.title}", f"{PAPERS[curves.name.split('/')[0]]}.", "", (section,))
+    return Document(f"{curves.name}: {curves.title}", about(curves.name), "", (section,))
 
 
-def described(filled: Filled) -> str:
-    """The data and length of an edition, as every number's title says them."""
-    parts = [f"other data: {filled.edition.on}"] if filled.edition.on else []
-    lengths = sorted({next(iter(c.configs.values())).epochs for c in filled.cells if c.trains})
-    span = f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}" if lengths else ""
-    if span:
-        parts.append(f"{span} epochs" + ("" if filled.full else " in place of " + _full_length(filled)))
-    parts += ["each row by its source's recipe"] if filled.edition.recipe == "reported" else []
-    return ", ".join(parts) or "facts of the data"
-
-
-def _full_length(filled: Filled) -> str:
-    cells = [cell for cell in filled.table.cells() if cell.trains]
-    lengths = sorted({next(iter(cell.configs.values())).epochs for cell in cells})
-    return f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else str(lengths[0])
+def curves_overview(curves: Curves) -> Grid:
+    """Some points of all curves, which have the same x, side by side: for the terminal."""
+    points = curves.points()
+    x = [place for place, _ in next(iter(points.values()))]
+    some = sorted({round(i * (len(x) - 1) / (SOME_POINTS - 1)) for i in range(SOME_POINTS)})
+    rows = [[f"{x[i]:.4g}", *(f"{course[i][1]:.4g}" for course in points.values())] for i in some]
+    title = f"{curves.y} by {curves.x}: {len(some)} of {len(x)} points, which `--format csv` prints"
+    return Grid(title, ["x", *points], rows, len(rows), best=())
 
 
 def _edition(filled: Filled, draw: Draw | None) -> Section:
-    where, found = described(filled), verdicts(filled)
+    where, found = filled.where, verdicts(filled)
     tables = blocks(filled, where)
     tables |= {f"{filled.edition.name}-claims": claims_grid(found, where)} if found else {}
     tables |= {f"{filled.edition.name}-cells": cell_grid(filled, where)}
@@ -118,7 +117,9 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
     ]
     if diverged:
         said.append(f"Diverged, with what was reached before: {'; '.join(diverged)}.")
-    said += ["Levels: " + "; ".join(_levels(filled)) + "."] if not filled.full else []
+    if not filled.full:
+        configs = [config for cell in filled.cells if cell.trains for config in cell.configs.values()]
+        said.append(f"Levels: {'; '.join(levels_texts(configs))}.")
     if words:
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
         said.append(f"Cells against the paper's numbers: {counts}. {LEGEND}")
@@ -126,24 +127,22 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
 
 
 def _diverged(filled: Filled) -> list[str]:
-    """The trainings that diverged, by a cell that they serve, in words."""
-    found: dict[str, list[str]] = {}
+    """The trainings that diverged, each by the first cell that it serves, in words."""
+    first = {}
     for cell in (cell for cell in filled.cells if cell.trains):
         for run in filled.runs_of(cell).values():
             if run.stop_reason == "diverged":
-                found.setdefault(", ".join(cell.key), []).append(f"{run.seed} after {run.epochs} epochs")
-    return [f"{cell}: seed {' and '.join(runs)}" for cell, runs in found.items()]
-
-
-def _levels(filled: Filled) -> list[str]:
-    configs = (config for cell in filled.cells if cell.trains for config in cell.configs.values())
-    return list(dict.fromkeys(levels_text(config) for config in configs))[:6]
+                first.setdefault(run.config_id, (", ".join(cell.key), f"{run.seed} after {run.epochs} epochs"))
+    by_cell: dict[str, list[str]] = {}
+    for where, run in first.values():
+        by_cell.setdefault(where, []).append(run)
+    return [f"{where}: seed {' and '.join(runs)}" for where, runs in by_cell.items()]
 
 
 # --- the paper --------------------------------------------------------------------------------------
 
 
-def _paper(table: Table, editions: Sequence[Filled]) -> Section:
+def of_paper(table: Table, editions: Sequence[Filled]) -> Section:
     """What to know of the paper's own numbers."""
     rows = [row for row in table.rows if row.reason or row.note]
     said = [f"{note}" for note in table.notes]

@@ -13,7 +13,7 @@ from tuning.filled import Filled
 from tuning.home import Home
 from tuning.table_grids import cell_grid
 from tuning.table_record import read_table
-from tuning.table_report import curves_report, described, filled_editions, table_report
+from tuning.table_report import about, curves_overview, curves_report, filled_editions, of_paper, table_report
 from tuning.table_terminal import Terminal
 from tuning.tracking import check_answers
 from tuning.verdicts import verdicts
@@ -21,22 +21,37 @@ from tuning.verdicts import verdicts
 
 def report(home: Home, name: str, kind: str | None, out: Path | None, as_json: bool) -> int:
     """Print a table's report, or write it; of one that was never run, what the paper prints."""
+    formats.check(kind)
     table = TABLES[name]
     editions: Sequence[Filled] = ()
     if isinstance(table, Table):
         check_answers(home.tracking_uri)
         editions = filled_editions(table, read_table(home.tracking_uri, table), home.data)
-    document = _document(table, editions, home.data, pictured=out is not None or kind == "html")
+    if isinstance(table, Table) and as_json and out is None:
+        print(json.dumps(_plain(table, editions), indent=2))
+    elif isinstance(table, Table) and editions and kind is None and out is None:
+        _show(table, editions)
+    elif isinstance(table, Curves) and kind is None and out is None and not as_json:
+        terminal = Terminal()
+        terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
+        terminal.grid(curves_overview(table))
+    else:
+        document = _document(table, editions, home.data, pictured=out is not None or kind == "html")
+        return _given(document, kind, out, as_json)
+    return 0
+
+
+def _given(document: Document, kind: str | None, out: Path | None, as_json: bool) -> int:
+    """Write a report's files, or print it in a format, or on the terminal where none is given."""
     if out is not None:
-        return _written(formats.write(document, [kind] if kind else formats.FORMATS, out), as_json)
-    if as_json:
-        print(json.dumps(_plain(document, editions), indent=2))
+        files = formats.write(document, [kind] if kind else formats.FORMATS, out)
+        print(json.dumps({"files": [str(path) for path in files]}, indent=2) if as_json else "\n".join(map(str, files)))
+    elif as_json:
+        print(json.dumps({stem: {"heads": g.heads, "rows": g.rows} for stem, g in document.tables.items()}, indent=2))
     elif kind is not None:
         print(formats.text(document, kind), end="")
-    elif isinstance(table, Table):
-        _show(document, editions)
     else:
-        print(formats.text(document, "md"), end="")
+        Terminal().document(document)
     return 0
 
 
@@ -50,35 +65,26 @@ def _document(table: Table | Curves, editions: Sequence[Filled], data: Path, *, 
     return curves_report(table, curves_picture(table))
 
 
-def _written(files: list[Path], as_json: bool) -> int:
-    print(json.dumps({"files": [str(path) for path in files]}, indent=2) if as_json else "\n".join(map(str, files)))
-    return 0
-
-
-def _show(document: Document, editions: Sequence[Filled]) -> None:
+def _show(table: Table, editions: Sequence[Filled]) -> None:
     terminal = Terminal()
-    terminal.say(f"{document.title}\n{document.about}")
+    terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
     for filled in editions:
         terminal.edition(filled)
-    for section in document.sections[len(editions) :]:
-        for grid in section.tables.values():
-            terminal.grid(grid)
-        for sentence in section.sentences:
-            terminal.say(sentence)
+    terminal.section(of_paper(table, editions))
 
 
-def _plain(document: Document, editions: Sequence[Filled]) -> dict[str, Any]:
+def _plain(table: Table, editions: Sequence[Filled]) -> dict[str, Any]:
     """All of it, as plain data."""
     return {
-        "title": document.title,
-        "about": document.about,
+        "title": f"{table.name}: {table.title}",
+        "about": about(table.name),
         "editions": [_edition(filled) for filled in editions],
-        "paper": list(document.sections[-1].sentences),
+        "paper": list(of_paper(table, editions).sentences),
     }
 
 
 def _edition(filled: Filled) -> dict[str, Any]:
-    where = described(filled)
+    where = filled.where
     grid = cell_grid(filled, where)
     return {
         "edition": filled.edition.name,

@@ -8,20 +8,11 @@ from rich.console import Console
 from search_spaces.ablation import Ablation
 from tuning import commands
 from tuning.ablate import Ablated
+from tuning.ablate import ablate as ablation
 from tuning.events import TableFolder, table_folders
 from tuning.filled import Filled, of_history
 from tuning.home import Home
-from tuning.table_plan import TablePlan
 from tuning.table_terminal import Terminal
-
-
-def plan(found: TablePlan, as_json: bool) -> int:
-    """What a table would cost."""
-    if as_json:
-        print(json.dumps(found.document(), indent=2))
-    else:
-        Console().print(found.grid().rich())
-    return 0
 
 
 def listed(home: Home) -> list[dict[str, str]]:
@@ -40,6 +31,11 @@ def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
         return {"study": folder.name, "state": state, "command": commands.ablate(ablation, home)}
     except (ValueError, TypeError, KeyError) as error:
         return {"study": folder.name, "state": f"cannot be read: {type(error).__name__}", "command": ""}
+
+
+def ablate(asked: Ablation, home: Home, address: str | None, store: str | None, download: bool, as_json: bool) -> int:
+    """Train what a table lacks, and say what came of it."""
+    return ablated(ablation(home, asked, address, store, download=download), home, as_json)
 
 
 def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:

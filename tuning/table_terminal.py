@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from tuning.document import Document, Section
 from tuning.filled import Filled
 from tuning.grid import Grid
 from tuning.table_grids import blocks
-from tuning.table_report import described, summary
+from tuning.table_report import summary
 from tuning.verdicts import verdicts
 
 WIDTH = 80  # where there is no terminal
@@ -29,9 +30,22 @@ class Terminal:
         self.say(f"\n{grid.title}")
         self._console.print(replace(grid, title="").rich())
 
+    def document(self, document: Document) -> None:
+        """A whole report, without its pictures."""
+        self.say(f"{document.title}\n{document.about}")
+        for section in document.sections:
+            self.section(section)
+
+    def section(self, section: Section) -> None:
+        """A part of a report."""
+        for grid in section.tables.values():
+            self.grid(grid)
+        for sentence in section.sentences:
+            self.say(sentence)
+
     def edition(self, filled: Filled) -> None:
         """What was measured of a table, and the verdicts."""
-        for grid in blocks(filled, described(filled), narrow=True).values():
+        for grid in blocks(filled, filled.where, narrow=True).values():
             self.grid(grid)
         found = verdicts(filled)
         for sentence in summary(filled, found):
