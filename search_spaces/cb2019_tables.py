@@ -50,7 +50,7 @@ FIGURE3 = Curves(
     y="weight",
     log=("x", "y"),
     curves={
-        **{f"beta = {beta:g}": (lambda beta=beta: _weight(beta)) for beta in (0.0, *BETAS)},
+        **{f"beta {beta:g}": (lambda beta=beta: _weight(beta)) for beta in (0.0, *BETAS)},
         "beta -> 1": lambda: _weight(1.0),
     },
 )

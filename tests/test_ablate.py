@@ -126,7 +126,7 @@ def test_the_plan_counts_what_is_at_hand(trained):
     assert (plan["trainings"], plan["at_hand"], plan["epochs"], plan["shared_epochs"]) == (6, 4, 20, 0)
     assert plan["seconds"] > 0 and plan["untimed"] == 0 and plan["lacking"] == []
     (levels,) = plan["levels"]
-    assert levels == "digits: 4 x CE at 0.05 (84 steps), 3 x IB at 0.0005 (63 steps), 3 x IB at 5e-05 (63 steps)"
+    assert levels == "4 x CE at 0.05 (84 steps), 3 x IB at 0.0005 (63 steps), 3 x IB at 5e-05 (63 steps)"
 
 
 @pytest.mark.slow

@@ -18,9 +18,9 @@ def test_cb_figure_3_is_the_inverse_of_the_sum_of_powers_of_beta():
     """(1 - beta^n) / (1 - beta) is the sum of beta^i over i < n: the geometric series."""
     points = CURVES["cb2019/figure3"].points()
     for beta in (0.0, 0.9, 0.99, 0.999, 0.9999):
-        for n, weight in points[f"beta = {beta:g}"]:
+        for n, weight in points[f"beta {beta:g}"]:
             assert weight == pytest.approx(1 / math.fsum(beta**i for i in range(int(n))), rel=1e-9)
-    assert all(weight == 1 for _, weight in points["beta = 0"])
+    assert all(weight == 1 for _, weight in points["beta 0"])
     assert all(weight == 1 / n for n, weight in points["beta -> 1"])
     assert (points["beta -> 1"][0][0], points["beta -> 1"][-1][0]) == (1, 10_000)
 
