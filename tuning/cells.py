@@ -19,7 +19,6 @@ class CellStage:
     def __init__(self, ablation: Ablation, table: Table, history: History, identity: Identity) -> None:
         self._ablation, self._table, self._history, self._identity = ablation, table, history, identity
         self._trainings = trainings(ablation, table)
-        self._first = {training.config.id for training in self._trainings}
         self.trunks = Trunks([training.config for training in self._trainings])
         places = {config.id: place for place, config in enumerate(self.trunks.order)}
         self._pending = sorted(self._lacking(self._trainings), key=lambda training: places[training.config.id])

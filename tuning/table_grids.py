@@ -176,12 +176,6 @@ HEADS = (
 )
 
 
-HEADS = (
-    *("row", "column", "unit", "paper", "paper std", "paper n", "origin", "selection", "mistake", "data and length"),
-    *("measured", "std", "n", "read at", "difference", "half-width", "verdict", *SUFFIXES, "best of", "seeds"),
-)
-
-
 def cell_grid(filled: Filled, where: str) -> Grid:
     """Every cell with all that is known of it: for files, not for the terminal."""
     known = [one for one in shown(filled).values() if one.reported or one.values or one.row.reason]
