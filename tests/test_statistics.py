@@ -80,6 +80,13 @@ def test_a_gain_that_all_seeds_share_but_for_floating_point_is_undecided():
     assert found.verdict == "undecided"
 
 
+def test_what_all_seeds_gain_or_lose_alike_is_undecided_either_way():
+    a, b = {1: 0.75, 2: 0.5}, {1: 0.5, 2: 0.25}
+    gained, lost = paired_difference(a, b), paired_difference(b, a)
+    assert gained is not None and lost is not None and (gained.p, lost.p) == (1.0, 1.0)
+    assert (gained.verdict, lost.verdict) == ("undecided", "undecided")
+
+
 @examples
 @given(accuracies, accuracies)
 def test_the_p_value_is_scipy_s(a, b):

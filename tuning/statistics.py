@@ -33,9 +33,10 @@ class Difference:
     def verdict(self) -> str:
         """better, not better, or undecided: whether the interval lies above 0, at or below 0, or holds it.
 
-        Seeds that all gain exactly the same say nothing of the spread: an interval without width is undecided.
+        Seeds that all gain, or all lose, exactly the same say nothing of the spread: an interval without width is
+        undecided, unless there is no difference at all.
         """
-        if self.low == self.high > 0:
+        if self.low == self.high != 0:
             return "undecided"
         return "better" if self.low > 0 else "not better" if self.high <= 0 else "undecided"
 
