@@ -4,6 +4,7 @@ from filling import as_printed, filled, runs, table
 
 from search_spaces.ablation import Ablation
 from tuning.filled import CellRun, Filled
+from tuning.table_grids import shown
 
 
 def test_a_run_stands_in_every_cell_whose_config_it_trained():
@@ -51,6 +52,13 @@ def test_only_the_paper_s_length_and_data_are_full():
 
     assert full() and full(recipe="reported")
     assert not full(short=True) and not full(on="digits") and not full(scale=0.5)
+    assert not full(scale=2)
+
+
+def test_a_longer_training_is_not_the_paper_s_and_says_so():
+    found = filled("ib2021/table2", lambda cell, seed: 0.5, scale=2)
+    assert found.where == "400 epochs in place of 200"
+    assert {one.verdict for one in shown(found).values()} == {None}
 
 
 def test_the_winner_of_several_configs_stands_with_its_fresh_seeds():

@@ -90,7 +90,7 @@ class Filled:
     @property
     def full(self) -> bool:
         """Whether it is of the paper's own length and data: only then are claims confirmed or contradicted."""
-        return not self.edition.short and self.edition.scale >= 1 and self.edition.on is None
+        return not self.edition.short and self.edition.scale == 1 and self.edition.on is None
 
     @cached_property
     def where(self) -> str:
