@@ -120,6 +120,8 @@ def test_claims_are_confirmed_contradicted_or_undecided_at_full_length():
     assert re.search(r"sigma 0\.\d\d to 0\.\d\d, 4 degrees of freedom", claim.why)
     (worse,) = verdicts(filled("ib2021/table1", jittered(l1_is_worst, 0.1)))
     assert worse.word == "contradicted" and "after Holm" in worse.why
+    for said in (claim.why, worse.why):
+        assert re.search(r": [-+]\d+\.\d\d \[[-+]\d+\.\d\d, [-+]\d+\.\d\d; each bound one-sided 95 %\]", said)
     assert worse.sentence.startswith("Contradicted: using the L1 norm yields")
 
 
@@ -148,6 +150,12 @@ def test_losses_are_judged_by_one_recipe_only():
     by_text = {claim.claim.text: claim.word for claim in verdicts(found)}
     assert by_text["IB alone is better than the best baseline given"] == "not judged"
     assert by_text["IB improves on CE"] != "not judged"  # both rows are the paper's own
+
+
+def test_the_bounds_of_a_best_of_several_rows_name_their_correction():
+    found = verdicts(filled("ib2021/table4", jittered(as_printed("ib2021/table4", {}), 0.1)))
+    several = [v.why for v in found if "best of " in v.why]
+    assert several and all(re.search(r"one-sided 95 %, Bonferroni over \d rows\]", why) for why in several)
 
 
 def test_a_margin_that_is_ours_is_printed_as_ours():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search_spaces.claims import Claim, Contrast, Side
 from search_spaces.table import Table
-from tuning.claims import Judged, JudgedClaim, expected_difference, judge
+from tuning.claims import CONFIDENCE, Judged, JudgedClaim, expected_difference, judge
 from tuning.filled import Filled
 from tuning.grid import Grid
 from tuning.printed import Own, own_numbers, printed_differences
@@ -111,8 +111,10 @@ def _margin(claim: Claim) -> str:
 
 
 def _difference(one: Judged) -> str:
-    contrast = one.contrast
-    bounds = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+    """A contrast with its bounds and their level: both together are no interval of that confidence."""
+    contrast, rows = one.contrast, len(one.contrast.better.rows)
+    level = f"each bound one-sided {100 * CONFIDENCE:.0f} %" + (f", Bonferroni over {rows} rows" if rows > 1 else "")
+    bounds = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}; {level}]"
     return f"{_side(contrast.better)} - {_side(contrast.worse)} at {_place(contrast)}: {bounds}"
 
 
