@@ -1,9 +1,13 @@
+import shlex
+
 import pytest
 
 from lt_core import InputError
-from search_spaces import SPACES, Rungs
-from tuning import arguments
-from tuning.arguments import assignments, points, ranges, rungs, scale_factor
+from search_spaces import SPACES, TABLES, Rungs, Table
+from tuning import arguments, commands
+from tuning.arguments import assignments, labels, points, ranges, rungs, scale_factor
+from tuning.home import Home
+from tuning.table_plan import asked
 
 
 def sentence(call: object, *arguments: object) -> str:
@@ -149,3 +153,30 @@ def test_constraints_are_typed_as_comparisons():
 def test_objectives_are_typed_with_commas():
     assert arguments.names("score, val_acc_tail") == ["score", "val_acc_tail"]
     assert arguments.names(None) is None
+
+
+# --- rows and columns -------------------------------------------------------------------------------
+
+
+def test_labels_are_divided_by_commas():
+    assert labels(None, ["A"]) == labels("", ["A"]) == labels(",", ["A"]) == []
+    assert labels("A, B,C", ["A", "B"]) == ["A", "B", "C"]
+
+
+def test_a_known_label_keeps_its_commas():
+    known = ["tau = 1", "tau = 1, no sum C", "no sum C"]
+    assert labels("tau = 1, no sum C", known) == ["tau = 1, no sum C"]
+    assert labels("tau = 1, no sum C,tau = 1,no sum C", known) == ["tau = 1, no sum C", "tau = 1", "no sum C"]
+
+
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if isinstance(table, Table)])
+def test_all_labels_of_a_table_can_be_asked_for_as_the_command_prints_them(name, tmp_path):
+    table = TABLES[name]
+    assert isinstance(table, Table)
+    rows, columns = ([one.label for one in found] for found in (table.rows, table.columns))
+    for some in (rows, rows[::-1], *([row] for row in rows)):
+        ablation = asked(name, ",".join(some), ", ".join(columns))
+        assert (ablation.rows, ablation.columns) == (tuple(some), tuple(columns))
+        words = shlex.split(commands.ablate(ablation, Home.at(tmp_path, None)))
+        options = {option: words[words.index(option) + 1] for option in ("--rows", "--columns")}
+        assert asked(name, options["--rows"], options["--columns"]) == ablation

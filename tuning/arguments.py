@@ -1,7 +1,7 @@
 """What is typed on the command line -> values; InputError repeats what was typed and says what is expected."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from lt_core.value import InputError, read_yaml
@@ -28,9 +28,14 @@ def scale_factor(scale: float | None, epochs: int | None, own: int) -> float | N
     return scale if epochs is None else epochs / own
 
 
-def labels(text: str | None) -> list[str]:
-    """`A,B` as labels of rows or columns; empty where none are given."""
-    return [label.strip() for label in text.split(",") if label.strip()] if text else []
+def labels(text: str | None, known: Collection[str]) -> list[str]:
+    """`A,B` as labels of rows or columns, known ones whole, whatever commas they have; empty where none are given."""
+    parts, found = text.split(",") if text else [], []
+    while parts:
+        longest = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in known), 1)
+        found.append(",".join(parts[:longest]).strip())
+        parts = parts[longest:]
+    return [label for label in found if label]
 
 
 def points(texts: Iterable[str] | None) -> list[dict[str, Any]] | None:

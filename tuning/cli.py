@@ -182,13 +182,12 @@ def ablate(
 ) -> int:
     """Train what is missing of a paper's table; the same command goes on after an interrupt."""
     _quiet()
-    from tuning import arguments, table_plan
+    from tuning import table_plan
     from tuning.home import Home
 
-    names = {"rows": arguments.labels(rows), "columns": arguments.labels(columns)}
     edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
     resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
-    asked = table_plan.asked(table, **names, **edition, **resources)
+    asked = table_plan.asked(table, rows, columns, **edition, **resources)
     place = Home.at(home, tracking_uri)
     if plan:
         return table_plan.show(asked, place, as_json)

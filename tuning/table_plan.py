@@ -14,6 +14,7 @@ from search_spaces import TABLES
 from search_spaces.ablation import Ablation, chosen, trainings
 from search_spaces.short import levels
 from search_spaces.table import Table
+from tuning.arguments import labels
 from tuning.cluster import device_share, slots
 from tuning.grid import Grid
 from tuning.home import Home
@@ -29,10 +30,14 @@ FOLDERS = {  # in the data folder, of the datasets that torchvision reads
 }
 
 
-def asked(table: str, **fields: object) -> Ablation:
+def asked(name: str, rows: str | None = None, columns: str | None = None, **fields: object) -> Ablation:
     """What the command line asks for. InputError for an unknown table, or what a table cannot be."""
-    named_table(table)
-    return Ablation.parse({"table": table, **fields})
+    table = named_table(name)
+    some = {
+        "rows": labels(rows, [row.label for row in table.rows]),
+        "columns": labels(columns, [column.label for column in table.columns]),
+    }
+    return Ablation.parse({"table": name, **some, **fields})
 
 
 def named_table(name: str) -> Table:
