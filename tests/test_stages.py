@@ -129,6 +129,27 @@ def test_a_confirmation_goes_on_where_it_was(log):
     assert [e.role for e in rest] == ["paper", "CE", "best", "paper", "CE"] and event.role == "best"
 
 
+def test_a_confirming_run_that_failed_is_asked_for_again_by_the_next_start_and_only_once(log):
+    made = study(trials=2, confirm=1)
+    searched(log, made, [0.5, 0.9])
+    for event in drained(ConfirmStage(made, log.history, Identity(log._path.parent)), log):
+        log.emit(Told(event.trial, "failed" if event.role == "paper" else "diverged", error="killed"))
+    (again,) = drained(ConfirmStage(made, log.history, Identity(log._path.parent)), log)
+    assert again.role == "paper" and again.trial == 5
+    log.emit(Told(again.trial, "finished", {"test_acc": 0.5}))
+    assert ConfirmStage(made, log.history, Identity(log._path.parent)).over
+
+
+def drained(stage, log):
+    """All that a stage asks for, which the log has then."""
+    events = []
+    while not stage.over:
+        for event in stage.propose(len(log.history.trials)):
+            log.emit(event)
+            events.append(event)
+    return events
+
+
 def test_inactive_symbols_are_none_in_the_params(log):
     made = Study(space=SPACES["demo-methods"], trials=2)
     (event,) = search(log, made).propose(0)

@@ -83,13 +83,16 @@ class SearchStage:
 
 
 class ConfirmStage:
-    """The best configs, the paper's setting and plain CE on the same fresh seeds, test values included."""
+    """The best configs, the paper's setting and plain CE on the same fresh seeds, test values included.
+
+    What failed in an earlier start is asked for again: an error may have been the machine's.
+    """
 
     kind: Kind = "confirm"
 
     def __init__(self, study: Study, history: History, identity: Identity) -> None:
         self._study, self._history, self._identity = study, history, identity
-        known = {(t.asked.role, t.config.id) for t in history.of_kind("confirm")}
+        known = {(t.asked.role, t.config.id) for t in history.of_kind("confirm") if t.stop_reason != "failed"}
         wanted = confirmations(study, history)
         self._wanted = [found for found in wanted if (found[0], found[2].id) not in known]
 
