@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def filled(name: str, value: Value, seeds: int = 3, data: Path | None = None, **
     """A table filled with runs, of an edition and the seeds that are asked for."""
     ablation = Ablation(table=name, **asked)
     return Filled(table(name), ablation, runs(ablation, value, seeds), data)
+
+
+def diverging(found: Filled, *places: tuple[str, str, int]) -> Filled:
+    """The same, but for the runs of some rows, columns and seeds, which diverged: all their values are 10 %."""
+    keys = {cell.key: cell for cell in found.cells}
+    ids = {found.runs_of(keys[row, column])[seed].config_id for row, column, seed in places}
+    changed = [
+        replace(run, stop_reason="diverged", epochs=7, values=dict.fromkeys(run.values, 0.1))
+        if run.config_id in ids
+        else run
+        for run in found.runs
+    ]
+    return Filled(found.table, found.ablation, changed)
 
 
 def jittered(value: Value, points: float) -> Value:

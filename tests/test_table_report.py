@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from filling import as_printed, filled, jittered, table
+from filling import as_printed, diverging, filled, jittered, table
 
 from search_spaces import TABLES, Curves, Table
 from search_spaces.table import Cell
@@ -121,7 +121,8 @@ def test_claims_are_confirmed_contradicted_or_undecided_at_full_length():
     (worse,) = verdicts(filled("ib2021/table1", jittered(l1_is_worst, 0.1)))
     assert worse.word == "contradicted" and "after Holm" in worse.why
     for said in (claim.why, worse.why):
-        assert re.search(r": [-+]\d+\.\d\d \[[-+]\d+\.\d\d, [-+]\d+\.\d\d; each bound one-sided 95 %\]", said)
+        assert re.search(r": [-+]\d+\.\d\d \[[-+]\d+\.\d\d, [-+]\d+\.\d\d\]", said)
+        assert "; in brackets, one-sided 95 % bounds;" in said
     assert worse.sentence.startswith("Contradicted: using the L1 norm yields")
 
 
@@ -155,7 +156,7 @@ def test_losses_are_judged_by_one_recipe_only():
 def test_the_bounds_of_a_best_of_several_rows_name_their_correction():
     found = verdicts(filled("ib2021/table4", jittered(as_printed("ib2021/table4", {}), 0.1)))
     several = [v.why for v in found if "best of " in v.why]
-    assert several and all(re.search(r"one-sided 95 %, Bonferroni over \d rows\]", why) for why in several)
+    assert several and all("one-sided 95 % bounds, Bonferroni over the 3 rows of a best;" in why for why in several)
 
 
 def test_a_margin_that_is_ours_is_printed_as_ours():
@@ -225,14 +226,53 @@ def test_a_terminal_of_80_columns_holds_every_block():
             assert width <= 80, (name, grid.title, width)
 
 
-def test_what_diverged_is_named():
-    found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
-    broken = [run.config_id for cell in found.cells if cell.row.label == "d" for run in found.runs_of(cell).values()]
-    for run in found.runs:
-        if run.config_id in broken:
-            object.__setattr__(run, "stop_reason", "diverged")
-    said = summary(found, [])
-    assert "Diverged, with what was reached before: d, cifar10-lt-100: seed 0" in " ".join(said)
+# --- what diverged ----------------------------------------------------------------------------------
+
+PLACE = "cifar10-lt-100"
+
+
+def test_what_diverged_is_named_and_stands_in_no_mean():
+    found = diverging(filled("ib2021/table2", as_printed("ib2021/table2", NOISE)), ("b", PLACE, 1))
+    assert f"Diverged, and left out of means and verdicts (d): b, {PLACE}: seed 1 after 7 epochs." in " ".join(
+        summary(found, [])
+    )
+    (wide,), (narrow,) = (blocks(found, "", narrow=narrow).values() for narrow in (False, True))
+    assert cell_of(wide, "b", "100") == "78.17±0.57 | 78.12±0.07 (2, 1 diverged)" and (1, 1) not in wide.best
+    assert narrow.rows[3] == [" measured", "78.12±0.07d"]
+    grid = cell_grid(found, "")
+    assert cell_of(grid, "b", "seeds") == "0:78.17 1:diverged 2:78.07"
+    assert cell_of(grid, "b", "verdict") == "1 of 3 seeds diverged: no verdict"
+    assert cell_of(grid, "d", "verdict") == "reproduced"
+
+
+def test_a_cell_of_which_every_seed_diverged_says_so():
+    found = diverging(
+        filled("ib2021/table2", as_printed("ib2021/table2", NOISE)), *(("d", PLACE, seed) for seed in range(3))
+    )
+    (wide,) = blocks(found, "").values()
+    assert cell_of(wide, "d", "100") == "64.91±1.40 | diverged" and wide.best == {(1, 1)}
+    (claim,) = verdicts(found)
+    assert claim.word == "undecided" and f"since runs diverged: d at {PLACE}" in claim.why
+
+
+def test_one_seed_that_diverged_changes_no_other_row_s_verdict():
+    """IB alone is against all the others: a single seed of an unrelated row must not drown its claims."""
+    name = "ib2021/table4"
+    whole = filled(name, jittered(as_printed(name, {}), 0.1))
+    hurt = diverging(whole, ("Focal", PLACE, 1))
+    before, after = ({v.claim.text: v for v in verdicts(each)} for each in (whole, hurt))
+    assert {text: v.word for text, v in before.items()} == {text: v.word for text, v in after.items()}
+    assert all("sigma 0.04 to 0.07," in v.why for v in after.values())
+    lost = "comparisons decide nothing, since runs diverged: Focal at cifar10-lt-100"
+    touched = {text: v.why for text, v in after.items() if lost in v.why}
+    assert len(touched) == 2 and f"1 of 56 {lost}" in touched.popitem()[1]
+
+
+def test_a_comparison_with_a_run_that_diverged_decides_nothing_either_way():
+    for value, word in ((PRINTED, "confirmed"), (jittered(l1_is_worst, 0.1), "contradicted")):
+        whole = filled("ib2021/table1", value)
+        hurt = diverging(whole, *(("L1", cell.column.label, 0) for cell in whole.cells if cell.row.label == "L1"))
+        assert [verdicts(each)[0].word for each in (whole, hurt)] == [word, "undecided"]
 
 
 def test_a_table_of_200_cells_is_reported_within_5_seconds(tmp_path):

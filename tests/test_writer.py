@@ -175,7 +175,8 @@ def test_a_reused_trial_is_a_whole_run_that_names_its_origin(record):
     assert found["4"].data.tags["lt.reused_from"] == found["0"].info.run_id
     assert series(record, found["4"], "val_acc") == series(record, found["0"], "val_acc")
     assert dict(series(record, found["4"], "seconds")) == dict.fromkeys((1, 2, 3, 4), 0.0)
-    assert "lt.reused_from" not in found["0"].data.tags
+    assert found["4"].data.tags["lt.twin_stop_reason"] == "finished"
+    assert not {"lt.reused_from", "lt.twin_stop_reason"} & found["0"].data.tags.keys()
 
 
 def test_the_study_s_page_shows_what_it_came_to(record):

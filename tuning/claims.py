@@ -2,12 +2,13 @@
 
 Values are in points, one for each seed of a cell. Seeds are paired: a cell's value is its row's mean plus its seed's
 effect plus noise, whose spread is pooled over all rows of the same columns; where two cells share no seed it is that
-of the cells alone. Not here: reading runs, and the words that a report prints.
+of the cells alone. Runs that diverged have no value: the others' mean is of those that survived, so that a contrast
+with such a cell decides nothing. Not here: reading runs, and the words that a report prints.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Literal
@@ -94,6 +95,7 @@ class Judged:
 
     low, high: the one-sided bounds. p: of a difference as low where the contrast's margin is the truth; Holm's
     correction is the claim's. n: seeds of the side that has fewer. spread: None where nothing can be said of it.
+    diverged: whether a run of either side did.
     """
 
     contrast: Contrast
@@ -104,11 +106,13 @@ class Judged:
     p: float
     n: int
     spread: Spread | None
+    diverged: bool = False
 
     @property
     def confirmed(self) -> bool:
         """Whether the lower bound lies above the margin; runs that are equal to the digit say nothing."""
-        return self.spread is not None and self.spread.sigma > 0 and self.low > self.contrast.margin
+        told = self.spread is not None and self.spread.sigma > 0 and not self.diverged
+        return told and self.low > self.contrast.margin
 
 
 @dataclass(frozen=True)
@@ -150,8 +154,9 @@ def _fit(rows: Mapping[tuple[str, ...], Mapping[int, float]]) -> _Fit:
 class Measured:
     """The cells of a table, of one edition and selection, and the contrasts between them."""
 
-    def __init__(self, table: Table, cells: Cells) -> None:
-        self._table = table
+    def __init__(self, table: Table, cells: Cells, diverged: Collection[tuple[str, str]] = ()) -> None:
+        """diverged: the cells some run of which did; their values are those of the others."""
+        self._table, self._diverged = table, frozenset(diverged)
         self._cells = {key: values for key, values in cells.items() if values}
         self._fits: dict[frozenset[tuple[str, ...]], _Fit] = {}
 
@@ -168,9 +173,16 @@ class Measured:
         means = [fmean(values.values()) for values in better]
         best = contrast.better.rows[int(np.argmax(means))]
         alpha = (1 - CONFIDENCE) / len(better)  # the best of several was chosen
-        return self._judged(
+        found = self._judged(
             contrast, (best, *contrast.better.columns), (contrast.worse.rows[0], *contrast.worse.columns), alpha
         )
+        return replace(found, diverged=bool(self.diverged_in([contrast])))
+
+    def diverged_in(self, contrasts: Iterable[Contrast]) -> list[tuple[str, str]]:
+        """The cells of some contrasts that diverged on a seed, as they come."""
+        sides = [side for contrast in contrasts for side in (contrast.better, contrast.worse)]
+        keys = [(row, column) for side in sides for row in side.rows for column in side.columns]
+        return [key for key in dict.fromkeys(keys) if key in self._diverged]
 
     def _judged(self, contrast: Contrast, better: tuple[str, ...], worse: tuple[str, ...], alpha: float) -> Judged:
         difference, error, spread = self._difference(better, worse)
@@ -238,7 +250,8 @@ class JudgedClaim:
     def contradicting(self) -> list[Judged]:
         """The contrasts whose upper bound lies below the margin after Holm's correction."""
         corrected = holm([one.p for one in self.judged], 1 - CONFIDENCE)
-        return [one for one, (p, _) in zip(self.judged, corrected, strict=True) if p < 1 - CONFIDENCE]
+        below = [one for one, (p, _) in zip(self.judged, corrected, strict=True) if p < 1 - CONFIDENCE]
+        return [one for one in below if not one.diverged]
 
 
 def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], otherwise: float) -> JudgedClaim:
@@ -249,7 +262,7 @@ def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], 
     verdict = _verdict(claim, raw)
     if verdict != "undecided":
         return JudgedClaim(claim, verdict, judged, raw.missing)
-    open_ = [one for one in judged if not one.confirmed and one.spread]
+    open_ = [one for one in judged if not one.confirmed and one.spread and not one.diverged]
     plans = [
         (planned, one.spread)
         for one in open_

@@ -135,7 +135,10 @@ class Filled:
         return Won(best, len(ids), scores[best] or 0.0)
 
     def values(self, cell: Cell, selection: Selection) -> dict[int, float]:
-        """A cell by seed at an epoch; nothing where its runs have no such epoch."""
+        """A cell by seed at an epoch; nothing where its runs have no such epoch, or diverged.
+
+        At its last epoch a network that diverged puts all into one class: that is no accuracy of the method's.
+        """
         if not cell.trains:
             fact = self.fact(cell)
             return {} if fact is None else {0: fact}
@@ -144,7 +147,17 @@ class Filled:
             return {}
         name = metric_name(cell.read, own or selection)  # type: ignore[arg-type]
         unit = _converted(self.table.unit(cell.row, cell.column))
-        return {seed: unit(run.values[name]) for seed, run in self.runs_of(cell).items() if name in run.values}
+        return {seed: unit(run.values[name]) for seed, run in self.finished(cell).items() if name in run.values}
+
+    def finished(self, cell: Cell) -> dict[int, CellRun]:
+        """The runs of a cell that did not diverge, by seed."""
+        return {seed: run for seed, run in self.runs_of(cell).items() if run.stop_reason == "finished"}
+
+    def diverged(self, cell: Cell) -> list[int]:
+        """The seeds on which a cell diverged."""
+        if not cell.trains:
+            return []
+        return [seed for seed, run in self.runs_of(cell).items() if run.stop_reason == "diverged"]
 
     def selection_of(self, cell: Cell) -> Selection:
         """The epoch that a cell is read at: the table's, or the last where its runs have no val."""
@@ -159,7 +172,7 @@ class Filled:
             for cell in self.cells
             if cell.trains and parsed(cell.read).part != "train_loss"
         }
-        return Measured(self.table, found)
+        return Measured(self.table, found, [cell.key for cell in self.cells if self.diverged(cell)])
 
     def fact(self, cell: Cell) -> float | None:
         """A fact of a cell's data; None where only files tell it that are not at hand."""

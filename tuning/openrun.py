@@ -14,6 +14,7 @@ from tuning.tracking import reason
 
 STATUS = {"diverged": "FAILED", "failed": "FAILED", "interrupted": "KILLED"}
 LACKS = "lt.lacks"  # the tag of a run whose artifacts found no place
+TWIN = "lt.twin_stop_reason"  # of a run that was taken over: why the training ended whose epochs it has
 PAUSE_SECONDS = 60.0  # after their store failed, until it is tried again
 AT_ONCE = 1000  # metrics, params and tags that MLflow takes in one request
 
@@ -97,7 +98,9 @@ class OpenRun:
         """Take its end in, once. The running score's last point is the run's."""
         if self._ended:
             return
-        self.tags["lt.stop_reason"] = "reused" if event.reused_from is not None else event.stop_reason
+        reused = event.reused_from is not None
+        self.tags["lt.stop_reason"] = "reused" if reused else event.stop_reason
+        self.tags |= {TWIN: event.stop_reason} if reused else {}
         if event.error:
             self.tags["lt.error"] = event.error[:5000]
         values: dict[str, float] = {

@@ -15,6 +15,7 @@ from lt_core.value import InputError, nearest
 from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Int, Setting
 from search_spaces.study import Study
 from tuning.events import Kind, is_name
+from tuning.openrun import TWIN
 from tuning.outcome import judged_by
 from tuning.results import Results, Trial, classes, judgement
 from tuning.tracking import client
@@ -175,6 +176,8 @@ def _is_whole(run: Run) -> bool:
     reason, metrics = run.data.tags["lt.stop_reason"], run.data.metrics
     if reason != "reused":
         return reason == "finished"
+    if TWIN in run.data.tags:
+        return run.data.tags[TWIN] == "finished"
     return metrics["epochs_trained"] + metrics["epochs_reused"] == int(run.data.params["epochs"])
 
 
@@ -222,6 +225,8 @@ def _stop_reason(run: Run, runs: Mapping[str, Run]) -> str:
     reason = run.data.tags["lt.stop_reason"]
     if reason != "reused":
         return reason
+    if TWIN in run.data.tags:
+        return run.data.tags[TWIN]
     twin = runs.get(run.data.tags.get("lt.reused_from", ""))
     return _stop_reason(twin, runs) if twin else "finished"
 

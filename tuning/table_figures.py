@@ -27,7 +27,7 @@ DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)), (0, (5, 1)), (0, (1, 1)))
 def table_picture(filled: Filled, where: str) -> Picture | None:
     """The picture of a table that is a figure; None of a table, and where nothing was measured."""
     draw = FORMS.get(filled.table.figure)
-    if draw is None or not filled.used:
+    if draw is None or not any(run.stop_reason == "finished" for run in filled.used):
         return None
     return _picture(draw(filled, where), f"{filled.table.title}; measured, {where}.")
 
@@ -68,7 +68,7 @@ def _influence(filled: Filled, where: str) -> Figure:
     lines = {"long-tailed": "-", "balanced": "--"}
     for cell in filled.cells:
         color, marker = {"plane": (BLUE, "o"), "truck": (ORANGE, "s")}[cell.column.label]
-        courses = [run.series[cell.read] for run in filled.runs_of(cell).values() if cell.read in run.series]
+        courses = [run.series[cell.read] for run in filled.finished(cell).values() if cell.read in run.series]
         if courses:
             mean = [fmean(values) for values in zip(*courses, strict=False)]
             label, line = f"{cell.column.label}, {cell.row.label}", lines[cell.row.label]
@@ -88,7 +88,7 @@ def _transition(filled: Filled, where: str) -> Figure:
         by_row = {cell.row.label: cell for cell in filled.cells if cell.column is column}
         _sweep(axes, filled, by_row, column, COLORS[i], MARKERS[i])
     for i, column in enumerate(column for column in filled.table.columns if column.read == "train_loss"):
-        runs = [run for c in filled.cells if c.column is column for run in filled.runs_of(c).values() if run.losses]
+        runs = [run for c in filled.cells if c.column is column for run in filled.finished(c).values() if run.losses]
         if runs:
             losses = _mean_losses(runs)
             label = f"CE loss, {column.head}"
@@ -153,7 +153,7 @@ def _betas(filled: Filled, where: str) -> Figure:
     """CB's figure 5: error by beta and loss, one panel a dataset."""
     labels = [row.label.rsplit(" ", 1) for row in filled.table.rows]
     losses, betas = (list(dict.fromkeys(names)) for names in zip(*labels, strict=True))
-    shown = [c for c in filled.table.columns if any(filled.runs_of(x) for x in filled.cells if x.column is c)]
+    shown = [c for c in filled.table.columns if any(filled.finished(x) for x in filled.cells if x.column is c)]
     figure, panels = _canvas(len(shown), width=4.5 * len(shown) + 1)
     for axes, column in zip(panels, shown, strict=True):
         cells = {cell.row.label: cell for cell in filled.cells if cell.column is column}

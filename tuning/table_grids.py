@@ -12,7 +12,8 @@ from tuning.grid import Grid
 from tuning.measures import SUFFIXES, parsed
 
 MOST_COLUMNS = 5  # of a block: as many as fit a terminal of 80 columns
-MARKS = {"reproduced": "r", "compatible": "c", "other": "x", "": ""}
+DIVERGED = "diverged"
+MARKS = {"reproduced": "r", "compatible": "c", "other": "x", "": "", DIVERGED: "d"}
 LEGEND = (
     "r: reproduced, within the interval that the seeds allow and that is no wider than 1 point; c: compatible, within "
     "it; x: outside it."
@@ -21,7 +22,10 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell: its number in the paper, what was measured at the epoch that the table reads, the verdict on both."""
+    """One cell: its number in the paper, what was measured at the epoch that the table reads, the verdict on both.
+
+    diverged: the seeds that did. They have no value, and leave the others without a verdict: these only survived.
+    """
 
     cell: Cell | None
     row: Row
@@ -29,6 +33,7 @@ class Shown:
     reported: Reported | None
     values: Mapping[int, float]
     verdict: CellVerdict | None
+    diverged: Sequence[int] = ()
 
 
 def shown(filled: Filled) -> dict[tuple[str, str], Shown]:
@@ -49,8 +54,9 @@ def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown
         return Shown(cell, row, column, reported, {}, None)
     values = filled.values(cell, filled.selection_of(cell))
     comparable = filled.full and filled.table.same_recipe(row, filled.edition) and cell.trains and not row.control
-    if reported is None or not values or not comparable:
-        return Shown(cell, row, column, reported, values, None)
+    diverged = filled.diverged(cell)
+    if reported is None or not values or not comparable or diverged:
+        return Shown(cell, row, column, reported, values, None, diverged)
     return Shown(
         cell, row, column, reported, values, cell_verdict(values, reported, filled.measured.spread_of(column.label))
     )
@@ -122,7 +128,8 @@ def _beside(one: Shown | None, filled: Filled) -> str:
     if one is None:
         return ""
     measured, n = _measured(one, filled.table), len(one.values)
-    many = f"{measured} ({n})" if measured and one.cell is not None and one.cell.trains else measured
+    seeds = f"{n}, {len(one.diverged)} diverged" if one.diverged else str(n)
+    many = f"{measured} ({seeds})" if one.values and one.cell is not None and one.cell.trains else measured
     printed = _printed(one, filled.table)
     return " | ".join(text for text in (printed, many) if text)
 
@@ -137,10 +144,10 @@ def _printed(one: Shown, table: Table) -> str:
 
 def _measured(one: Shown, table: Table, *, mark: bool = False) -> str:
     if not one.values:
-        return ""
+        return DIVERGED if one.diverged else ""
     values = list(one.values.values())
     spread = f"±{stdev(values):.2f}" if len(values) > 1 else ""
-    word = MARKS[one.verdict.word] if one.verdict and mark else ""
+    word = MARKS[one.verdict.word] if one.verdict and mark else MARKS[DIVERGED] if one.diverged and mark else ""
     return f"{_digits(fmean(values), table.unit(one.row, one.column))}{spread}{word}"
 
 
@@ -154,13 +161,13 @@ def _digits(value: float, unit: Unit = "accuracy") -> str:
 def _best(
     filled: Filled, rows: Sequence[Row], columns: Sequence[Column], inside: Inside, offset: int
 ) -> set[tuple[int, int]]:
-    """The best measured cell of each column that is an accuracy or an error."""
+    """The best measured cell of each column that is an accuracy or an error; none that diverged on a seed."""
     found = set()
     for j, column in enumerate(columns):
         means = {
             i: sign(filled.table, row.label, column.label) * fmean(one.values.values())
             for i, row in enumerate(rows)
-            if (one := inside.get((row.label, column.label))) and one.values
+            if (one := inside.get((row.label, column.label))) and one.values and not one.diverged
             if filled.table.unit(row, column) in ("accuracy", "error")
         }
         if len(means) > 1:
@@ -178,7 +185,7 @@ HEADS = (
 
 def cell_grid(filled: Filled, where: str) -> Grid:
     """Every cell with all that is known of it: for files, not for the terminal."""
-    known = [one for one in shown(filled).values() if one.reported or one.values or one.row.reason]
+    known = [one for one in shown(filled).values() if one.reported or one.values or one.diverged or one.row.reason]
     rows = [_line(one, filled, where) for one in known]
     kept = [i for i in range(len(HEADS)) if i < 2 or any(row[i] for row in rows)]
     return Grid(
@@ -205,13 +212,16 @@ def _line(one: Shown, filled: Filled, where: str) -> list[str]:
         word = (verdict.word or "one seed: no verdict") if verdict else _why_not(one, filled)
         measured = [_digits(fmean(values)), std, str(len(values)), read, difference, half, word]
     others = [_mean(filled.values(cell, selection)) if cell and cell.trains else "" for selection in SUFFIXES]
-    seeds = " ".join(f"{seed}:{_digits(value)}" for seed, value in one.values.items()) if cell and cell.trains else ""
+    by_seed = {**{seed: _digits(value) for seed, value in one.values.items()}, **dict.fromkeys(one.diverged, DIVERGED)}
+    seeds = " ".join(f"{seed}:{by_seed[seed]}" for seed in sorted(by_seed)) if cell and cell.trains else ""
     unit = filled.table.unit(one.row, one.column)
     return [one.row.label, one.column.label, unit, *told, where, *measured, *others, _won(cell, filled), seeds]
 
 
 def _why_not(one: Shown, filled: Filled) -> str:
     """Why a cell has no verdict."""
+    if one.diverged:
+        return f"{len(one.diverged)} of {len(one.diverged) + len(one.values)} seeds diverged: no verdict"
     if one.cell is None or one.reported is None or not one.cell.trains:
         return ""
     if not filled.full:

@@ -12,6 +12,7 @@ from search_spaces.ablation import Ablation
 from search_spaces.table import Table
 from tuning.filled import CellRun
 from tuning.measures import parsed
+from tuning.openrun import TWIN
 from tuning.record import AT_ONCE, Record
 
 MOST_EDITIONS = 1000
@@ -52,11 +53,10 @@ def _runs(record: Record, parent: Run, table: Table) -> Iterator[CellRun]:
 def _run(run: Run) -> CellRun:
     tags, metrics = run.data.tags, run.data.metrics
     epochs = int(metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0))
-    whole = epochs == int(run.data.params["epochs"])
     return CellRun(
         config_id=tags["lt.config_id"],
         seed=int(tags["lt.seed"]),
-        stop_reason="finished" if whole else "diverged",
+        stop_reason=_stop_reason(run, epochs),
         epochs=epochs,
         score=metrics.get("score"),
         values={name: value for name, value in metrics.items() if name.startswith(("test_", "influence_"))},
@@ -64,3 +64,11 @@ def _run(run: Run) -> CellRun:
         numerics=tags["lt.numerics"],
         run_id=run.info.run_id,
     )
+
+
+def _stop_reason(run: Run, epochs: int) -> str:
+    """Why a training ended; one taken over that does not say so ended by itself, or diverged before its last epoch."""
+    reason = run.data.tags["lt.stop_reason"]
+    if reason != "reused":
+        return reason
+    return run.data.tags.get(TWIN, "finished" if epochs == int(run.data.params["epochs"]) else "diverged")

@@ -116,7 +116,7 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
         + ("initialisation, order and split." if filled.table.varies == "split" else "initialisation and order.")
     ]
     if diverged:
-        said.append(f"Diverged, with what was reached before: {'; '.join(diverged)}.")
+        said.append(f"Diverged, and left out of means and verdicts (d): {'; '.join(diverged)}.")
     if not filled.full:
         configs = [config for cell in filled.cells if cell.trains for config in cell.configs.values()]
         said.append(f"Levels: {'; '.join(levels_texts(configs))}.")

@@ -53,12 +53,23 @@ def _measured(claim: Claim, filled: Filled) -> tuple[str, str]:
         return "not judged", "the rows have different recipes; `--recipe equal` has one for all"
     dataset = _dataset(filled)
     found = judge(claim, filled.measured, printed_differences(filled.table, claim), expected_difference(dataset))
+    lost = _lost(claim, filled)
     if not found.judged:
-        return "not measured", ""
+        return "not measured", lost
     if all(one.spread is None for one in found.judged):
-        return "no verdict", f"one seed a cell; {_order(found.judged)}"
+        return "no verdict", "; ".join(["one seed a cell", _order(found.judged), *([lost] if lost else [])])
     word = found.verdict if filled.full else SHORT_WORDS[found.verdict]
-    return word, "; ".join(_reasons(found))
+    return word, "; ".join([*_reasons(found), *([lost] if lost else [])])
+
+
+def _lost(claim: Claim, filled: Filled) -> str:
+    """The contrasts that decide nothing since a run of theirs diverged; '' where there is none."""
+    touched = [contrast for contrast in claim.contrasts if filled.measured.diverged_in([contrast])]
+    if not touched:
+        return ""
+    cells = filled.measured.diverged_in(touched)
+    named = _listed([f"{row} at {column}" for row, column in cells])
+    return f"{len(touched)} of {len(claim.contrasts)} comparisons decide nothing, since runs diverged: {named}"
 
 
 def _of_several_papers(claim: Claim, table: Table) -> bool:
@@ -87,6 +98,7 @@ def _reasons(found: JudgedClaim) -> list[str]:
         least = min(found.judged, key=lambda one: one.low - one.contrast.margin)
         held = sum(one.confirmed for one in found.judged)
         said.append(f"{held} of {len(found.judged)} comparisons, the least {_difference(least)}")
+    said.append(_level(found.claim))
     if found.missing:
         said.append(f"{found.missing} comparisons are not measured")
     spreads = [one.spread for one in found.judged if one.spread]
@@ -100,6 +112,13 @@ def _reasons(found: JudgedClaim) -> list[str]:
     return said
 
 
+def _level(claim: Claim) -> str:
+    """What the brackets hold: each bound by itself, both together are no interval of that confidence."""
+    rows = max(len(contrast.better.rows) for contrast in claim.contrasts)
+    shared = f", Bonferroni over the {rows} rows of a best" if rows > 1 else ""
+    return f"in brackets, one-sided {100 * CONFIDENCE:.0f} % bounds{shared}"
+
+
 def _span(sorted_texts: Sequence[str]) -> str:
     low, high = sorted_texts[0], sorted_texts[-1]
     return low if low == high else f"{low} to {high}"
@@ -111,10 +130,8 @@ def _margin(claim: Claim) -> str:
 
 
 def _difference(one: Judged) -> str:
-    """A contrast with its bounds and their level: both together are no interval of that confidence."""
-    contrast, rows = one.contrast, len(one.contrast.better.rows)
-    level = f"each bound one-sided {100 * CONFIDENCE:.0f} %" + (f", Bonferroni over {rows} rows" if rows > 1 else "")
-    bounds = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}; {level}]"
+    contrast = one.contrast
+    bounds = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
     return f"{_side(contrast.better)} - {_side(contrast.worse)} at {_place(contrast)}: {bounds}"
 
 
