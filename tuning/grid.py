@@ -74,7 +74,7 @@ class Grid:
     def html(self) -> str:
         """As an HTML table, its title as the caption; what stands below the line is of the class `unranked`."""
         heads = "".join(f"<th{self._class(i)}>{html.escape(head)}</th>" for i, head in enumerate(self.heads))
-        rows = [self._html_row(i) for i in range(len(self.rows))]
+        rows = [self._html_row(i, cells) for i, cells in enumerate(self._marked("<strong>{}</strong>", html.escape))]
         head = f"<caption>{html.escape(self.title)}</caption>\n<thead><tr>{heads}</tr></thead>"
         return "\n".join(["<table>", head, "<tbody>", *rows, "</tbody>", "</table>"])
 
@@ -111,8 +111,7 @@ class Grid:
             for i, row in enumerate(self.rows)
         ]
 
-    def _html_row(self, row: int) -> str:
-        cells = self._marked("<strong>{}</strong>", html.escape)[row]
+    def _html_row(self, row: int, cells: Sequence[str]) -> str:
         inside = "".join(f"<td{self._class(i)}>{cell}</td>" for i, cell in enumerate(cells))
         return f"<tr class='unranked'>{inside}</tr>" if row >= self.unranked else f"<tr>{inside}</tr>"
 
