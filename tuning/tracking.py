@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import sqlalchemy
 from mlflow.exceptions import MlflowException, RestException
+from sqlalchemy.pool import NullPool
 
 from lt_core.value import InputError
 from tuning.uris import database_file, is_server, without_secrets
@@ -57,7 +58,7 @@ def _probe(uri: str) -> str:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         if "://" in uri and not is_server(uri):  # MLflow would try for minutes
-            sqlalchemy.create_engine(uri).connect().close()
+            sqlalchemy.create_engine(uri, poolclass=NullPool).connect().close()
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except ModuleNotFoundError as error:
         return f"its driver is not installed: {error}; for PostgreSQL: pip install 'lt-tune[postgresql]'"
