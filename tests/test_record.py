@@ -1,4 +1,6 @@
+import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,10 +9,13 @@ from recording import ENDED, EVENTS, SPACE, STARTED, ask, deliver, epochs, undis
 from test_events import epoch, history
 
 from lt_core import InputError
-from search_spaces import SPACES, Study
+from search_spaces import SPACES, Choice, Space, Study
 from tuning.events import Ended, Event, Started, Told
+from tuning.figures import parallel
+from tuning.identity import Identity
 from tuning.record import read_study, settings_of
 from tuning.results import Results, of_history
+from tuning.stages import asked
 
 pytestmark = pytest.mark.usefixtures("quick")
 STUDY = Study(space=SPACE, trials=5)
@@ -67,6 +72,43 @@ def test_settings_come_back_as_they_were_in_every_space(name):
     for point in points:
         params = {symbol: str(point.get(symbol, "none")) for symbol in space.symbols}
         assert settings_of(space.domains, params) == point
+
+
+LABELLED = Study(space=SPACES["demo-methods"].scaled(4 / 16), trials=4, confirm=0)
+UNLIKE_THEIR_LABEL: list[dict[str, Any]] = [  # by what they train: LA, CE+CB, LDAM+CB
+    {"method": "BalSoft", "la_tau": 2.0},
+    {"method": "CE-DRW", "drw_epoch": 0},
+    {"method": "LDAM-DRW", "drw_epoch": 0},
+]
+
+
+def labelled(number: int, point: dict[str, Any], score: float) -> list[Event]:
+    settings = LABELLED.space.point(point)
+    event = asked(number, "trial", "", settings, LABELLED.space.config(settings), LABELLED, Identity(Path()))
+    return [event, *epochs(number, score, score, score, score), Told(number, "finished")]
+
+
+def test_a_label_is_read_back_though_what_it_trains_has_another_name(uri):
+    begun = replace(STARTED, artifacts={"study.yaml": LABELLED.dump()})
+    trials = [labelled(number, point, 0.5 + number / 8) for number, point in enumerate(UNLIKE_THEIR_LABEL)]
+    events = [begun, *itertools.chain(*trials)]
+    deliver(uri, events)
+    read = read_study(uri, "mine-1")
+    assert told(read) == told(of_history("mine-1", LABELLED, history(*events)))
+    assert [trial.settings["method"] for trial in read.trials] == ["BalSoft", "CE-DRW", "LDAM-DRW"]
+    figure = parallel(read)
+    assert figure is not None and "method LDAM-DRW (1)" in [axes.get_title() for axes in figure.axes]
+
+
+def test_a_symbol_of_the_name_of_a_param_is_read_back_and_the_length_is_the_config_s(uri):
+    plain = Choice(labels={"short": {"epochs": 4}, "long": {"epochs": 8}})
+    study = Study(space=Space(name="lengths", base=SPACE.base, domains={"epochs": plain}), trials=2, confirm=0)
+    event = asked(0, "trial", "", {"epochs": "short"}, study.space.config({"epochs": "short"}), study, Identity(Path()))
+    control = asked(1, "confirm", "CE", {}, SPACE.base, study, Identity(Path()))
+    begun = replace(STARTED, artifacts={"study.yaml": study.dump()})
+    events = [begun, event, *epochs(0, None, None, 0.5, 0.5), Told(0, "finished"), control]
+    deliver(uri, events)
+    assert told(read_study(uri, "mine-1")) == told(of_history("mine-1", study, history(*events)))
 
 
 def test_a_twin_of_a_twin_ended_as_the_first(uri):

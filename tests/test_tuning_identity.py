@@ -36,6 +36,7 @@ def test_tags_are_the_identities_of_config_data_and_core(tmp_path, monkeypatch):
         "lt.core_id": core_id(),
         "lt.numerics": "none",
         "lt.seed": "0",
+        "lt.epochs": "16",
         "lt.version": lt_core.__version__,
     }
 

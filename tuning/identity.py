@@ -30,6 +30,7 @@ class Identity:
             "lt.core_id": core_id(),
             "lt.numerics": "none",
             "lt.seed": str(config.seed),
+            "lt.epochs": str(config.epochs),
             "lt.version": __version__,
             **_git_commit(),
         }

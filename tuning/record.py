@@ -178,7 +178,12 @@ def _is_whole(run: Run) -> bool:
         return reason == "finished"
     if TWIN in run.data.tags:
         return run.data.tags[TWIN] == "finished"
-    return metrics["epochs_trained"] + metrics["epochs_reused"] == int(run.data.params["epochs"])
+    return metrics["epochs_trained"] + metrics["epochs_reused"] == _length(run)
+
+
+def _length(run: Run) -> int:
+    """The epochs of a whole training. The param, which older runs have alone, may be a symbol of the space."""
+    return int(run.data.tags.get("lt.epochs") or run.data.params["epochs"])
 
 
 def _recorded(run: Run) -> RecordedRun:
@@ -198,7 +203,7 @@ def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
         seed=int(tags["lt.seed"]),
         config_id=tags["lt.config_id"],
         recipe_id=tags["lt.recipe_id"],
-        length=int(params["epochs"]),
+        length=_length(run),
         epochs=int(metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0)),
         stop_reason=stop_reason,
         score=metrics.get("score"),

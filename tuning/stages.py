@@ -10,7 +10,8 @@ from search_spaces.controls import plain_cross_entropy
 from search_spaces.study import Study
 from tuning import limits
 from tuning.events import Asked, History, Kind, StopReason, TrialRecord
-from tuning.identity import Identity, params
+from tuning.identity import Identity
+from tuning.identity import params as params_of
 from tuning.results import of_history
 from tuning.rungs import stops
 from tuning.suggest import Adviser
@@ -162,12 +163,13 @@ def asked(
 ) -> Asked:
     """The event that asks for one training of a study."""
     symbols = {symbol: settings.get(symbol, "none") for symbol in study.space.symbols}
+    params = symbols | params_of(config) | symbols  # a space's own `method` or `epochs` is what it says
     return Asked(
         trial=number,
         kind=kind,
         role=role,
         settings=dict(settings),
         config=config.plain(),
-        params={**symbols, **params(config)},
+        params=params,
         tags={**identity.tags(config), "lt.role": role or "none"},
     )
