@@ -1,9 +1,11 @@
+import base64
 import json
 import math
 import os
 import re
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,11 +35,13 @@ from test_events import epoch
 
 from lt_core import TrainConfig
 from lt_core.data import load_parts
+from search_spaces import SPACES, Study
 from search_spaces.controls import plain_cross_entropy
 from tuning import tracking
 from tuning.datasets import described
 from tuning.events import Ended, Told
-from tuning.identity import params
+from tuning.identity import Identity, params
+from tuning.stages import asked
 
 CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
 
@@ -283,6 +287,19 @@ def test_a_study_s_page_leads_to_views_that_the_experiment_keeps(uri):
     page = runs(uri)["none"].data.tags["mlflow.note.content"]
     keys = re.findall(r"viewStateShareKey=([\w-]+)\)", page)
     assert len(keys) == 2 and {f"mlflow.sharedViewState.{key}" for key in keys} <= tags.keys()
+
+
+def test_views_of_a_space_of_methods_show_the_symbols_that_its_trials_have(uri):
+    study = Study(space=SPACES["demo-methods"])
+    points = [study.space.paper, study.space.point({"method": "IB"})]
+    config = study.space.config
+    events = [asked(n, "trial", "", p, config(p), study, Identity(Path())) for n, p in enumerate(points)]
+    deliver(uri, [STARTED, *events])
+    tags = MlflowClient(uri).get_experiment(runs(uri)["none"].info.experiment_id).tags
+    (packed,) = [json.loads(text)["state"] for key, text in tags.items() if key.endswith("-trials")]
+    shown = json.loads(zlib.decompress(base64.b64decode(packed.removeprefix("deflate;"))))
+    columns = [column for column in shown["selectedColumns"] if column.startswith("params.")]
+    assert columns == [f"params.`{name}`" for name in study.space.symbols if name in points[1]]
 
 
 def test_a_page_that_is_too_long_is_cut_after_a_whole_line(uri):

@@ -9,7 +9,6 @@ import json
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from tuning.events import Kind
@@ -41,11 +40,14 @@ class View:
         return f"[{self.name}]({table}) ([charts]({table}&compareRunsMode=CHART))"
 
 
-def views(study: str, study_id: str, trials: Sequence[Mapping[str, Any]], kinds: Collection[Kind]) -> list[View]:
+def views(
+    study: str, study_id: str, symbols: Collection[str], trials: Sequence[Mapping[str, Any]], kinds: Collection[Kind]
+) -> list[View]:
     """What there is to see of a study or table: all its trials, those of each method where there are several, what was
-    trained on fresh seeds, the cells. `trials` are the params of the trials, `kinds` those of all trainings."""
+    trained on fresh seeds, the cells. `trials` are the params of the trials, those of `symbols` among them, `kinds`
+    those of all trainings."""
     methods = list(dict.fromkeys(params.get("method", "none") for params in trials))
-    found = {("trials", "trials"): _trials(study, trials)} if trials else {}
+    found = {("trials", "trials"): _trials(study, symbols, trials)} if trials else {}
     if "confirm" in kinds:
         found["fresh-seeds", "fresh seeds"] = _grouped(study, "confirm", [("tag", "lt.role")])
     if "cell" in kinds:
@@ -53,14 +55,15 @@ def views(study: str, study_id: str, trials: Sequence[Mapping[str, Any]], kinds:
         found["cells", "cells"] = _grouped(study, "cell", varied)
     for number, method in enumerate(methods if len(methods) > 1 else (), 1):
         of_method = [params for params in trials if params.get("method") == method]
-        shown = _trials(study, of_method, f" and params.`method` = '{method}'")
+        shown = _trials(study, symbols, of_method, f" and params.`method` = '{method}'")
         found[f"method-{number}", f"trials of {method}"] = shown
     return [View(f"{study_id[:16]}-{key}", study, name, shown) for (key, name), shown in found.items()]
 
 
-def _trials(study: str, trials: Sequence[Mapping[str, Any]], condition: str = "") -> dict[str, Any]:
+def _trials(
+    study: str, symbols: Collection[str], trials: Sequence[Mapping[str, Any]], condition: str = ""
+) -> dict[str, Any]:
     """Trials by score, with their settings; and charts that draw each of them."""
-    symbols = list(takewhile(lambda key: key != "method", trials[0]))
     # The chart of parallel coordinates leaves out a trial without a value, so it has the symbols that all of them have.
     given = [symbol for symbol in symbols if all(params[symbol] != "none" for params in trials)]
     parallel = {"type": "PARALLEL", "selectedParams": given, "selectedMetrics": ["score"], "showAllRuns": True}

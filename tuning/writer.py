@@ -61,6 +61,7 @@ class Writer:
         self._ids: dict[str, str] = {}  # by trial number, of all runs
         self._refused: dict[str, str] = {}  # by trial number, why the record does not take it
         self._trials: dict[str, Mapping[str, Any]] = {}  # by trial number, their params
+        self._symbols: dict[str, None] = {}  # that some trial has, in the order of the space
         self._kinds: set[Kind] = set()
         self._views: dict[str, str] = {}  # their tags, as they are in the record
         self._unshown = False
@@ -139,6 +140,7 @@ class Writer:
         number = str(event.trial)
         if event.kind == "trial":
             self._trials[number] = event.params
+            self._symbols = {key: None for key in event.params if key in self._symbols or key in event.settings}
         self._kinds.add(event.kind)
         self._unshown = bool(self._started.study)
         if (known := self._known.get(number)) is not None and known.whole:
@@ -187,7 +189,7 @@ class Writer:
 
     def _views_now(self) -> list[View]:
         study, study_id, trials = self._started.study, self._started.study_id, list(self._trials.values())
-        return views(study, study_id, trials, self._kinds)
+        return views(study, study_id, self._symbols, trials, self._kinds)
 
     def _show(self) -> None:
         """Keep the views of what was asked for by now, and their links on the page of a study that has not ended."""
