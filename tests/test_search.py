@@ -333,6 +333,7 @@ def test_a_second_study_takes_over_what_the_first_has_trained(lt):
     for number, run in reused.items():
         assert lt.series(run, "val_acc") == lt.series(trained[number], "val_acc")
         assert (run.data.metrics["epochs_trained"], run.data.metrics["epochs_reused"]) == (0, 3)
+        assert ("test_acc" in run.data.metrics) == (run.data.tags["lt.kind"] == "confirm")
         assert run.data.metrics.get("test_acc") == trained[number].data.metrics.get("test_acc")
 
 

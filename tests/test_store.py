@@ -13,12 +13,12 @@ def store(request, tmp_path):
 
 def test_bytes_are_kept_under_a_name(store, tmp_path):
     store.write("00003.pt", b"\x00\xff")
-    assert store.read("00003.pt") == b"\x00\xff"
+    assert store.exists("00003.pt") and store.read("00003.pt") == b"\x00\xff"
     assert (tmp_path / "not" / "yet" / "00003.pt").read_bytes() == b"\x00\xff"
 
 
 def test_there_is_nothing_under_a_name_that_was_never_written(store):
-    assert store.read("00003.pt") is None
+    assert store.read("00003.pt") is None and not store.exists("00003.pt")
 
 
 def test_a_write_replaces_what_was_there_and_leaves_nothing_beside_it(store, tmp_path):

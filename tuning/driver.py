@@ -145,7 +145,7 @@ class Driver:
     def _inherit(self, trial: TrialRecord) -> None:
         """Copy the epochs that a training has of its trunk, where that left its state: they come before its phase."""
         trunk = self._trunks.trunk_of(trial.config.id)
-        if trunk is None or len(trial.epochs) >= trunk.epochs or self._store.read(trunk.name) is None:
+        if trunk is None or len(trial.epochs) >= trunk.epochs or not self._store.exists(trunk.name):
             return
         donor = self._history.asked_for(trial.asked.kind, trunk.config.id)
         for epoch in donor.epochs[len(trial.epochs) : trunk.epochs] if donor else ():
@@ -154,12 +154,10 @@ class Driver:
 
     def _reuse(self, trial: TrialRecord, twin: TrialRecord, origin: int | str) -> None:
         """Copy an equal training's epochs and its end, up to where this stage would have stopped it."""
-        number = trial.asked.trial
         assert twin.told is not None
         for epoch in twin.epochs[len(trial.epochs) :]:
-            self._session.log.emit(EpochDone(number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
-        test = {**twin.told.test, **named(twin.told.evaluations, twin.told.series, trial.asked.reads)}
-        self._tell(replace(twin.told, trial=number, test=test, reused_from=origin, time=now()))
+            self._session.log.emit(EpochDone(trial.number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
+        self._tell(_taken_over(twin.told, trial.asked, origin))
 
     def _tell(self, event: Told) -> None:
         """End a trial, and with it the duplicates that waited for it."""
@@ -207,6 +205,14 @@ class Driver:
         """Seconds that an epoch may take; None while nobody knows what one takes."""
         longest = self._history.longest_epoch
         return max(LEAST_PATIENCE, PATIENCE * longest) if longest else None
+
+
+def _taken_over(told: Told, asked: Asked, origin: int | str) -> Told:
+    """An equal training's end as a training's own; a trial has no test values, whatever it is taken over from."""
+    if asked.kind == "trial":
+        return Told(asked.trial, told.stop_reason, reused_from=origin)
+    test = {**told.test, **named(told.evaluations, told.series, asked.reads)}
+    return replace(told, trial=asked.trial, test=test, reused_from=origin, time=now())
 
 
 def _told(number: int, report: Mapping[str, Any]) -> Told:

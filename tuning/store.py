@@ -24,19 +24,21 @@ class Store:
                 os.fsync(written.fileno())
         self._fs.move(part, f"{self._root}/{name}")
 
+    def exists(self, name: str) -> bool:
+        """Whether there is anything under a name."""
+        return self._fs.get_file_info(f"{self._root}/{name}").type == fs.FileType.File
+
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None where there are none."""
-        path = f"{self._root}/{name}"
-        if self._fs.get_file_info(path).type != fs.FileType.File:
+        if not self.exists(name):
             return None
-        with self._fs.open_input_stream(path) as stream:
+        with self._fs.open_input_stream(f"{self._root}/{name}") as stream:
             return stream.read()
 
     def delete(self, name: str) -> None:
         """Forget what is under a name, if anything is."""
-        path = f"{self._root}/{name}"
-        if self._fs.get_file_info(path).type == fs.FileType.File:
-            self._fs.delete_file(path)
+        if self.exists(name):
+            self._fs.delete_file(f"{self._root}/{name}")
 
 
 def checkpoint_name(trial: int) -> str:

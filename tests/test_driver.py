@@ -1,0 +1,72 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_events import epoch
+
+from search_spaces import SPACES, Study
+from tuning.driver import Driver, Session
+from tuning.events import Asked, EventLog, Kind, Started, Told, TrialRecord
+from tuning.identity import Identity
+from tuning.library import Library
+from tuning.stages import ConfirmStage, SearchStage
+
+STUDY = Study(space=SPACES["demo"].scaled(2 / 16), trials=1, confirm=1, confirm_top=1)
+EVALUATIONS = {"classes": ["a"], "train_images": [1], "test": {"last": {"class_acc": [0.5]}}}
+TESTED = Told(0, "finished", {"test_acc": 0.5}, test_series=[0.25, 0.5], evaluations=EVALUATIONS, series={"x": [1.0]})
+
+
+def trained(home: Path, like: Asked, kind: Kind) -> None:
+    """What another command of this home trained: the same config, to its end, and tested."""
+    log = EventLog(home / "runs" / like.tags["lt.config_id"] / "events.jsonl", lambda event: None)
+    for event in (
+        Started("", "lt-tune train", {}),
+        replace(like, trial=0, kind=kind),
+        epoch(0, 1, 0.5),
+        epoch(0, 2, 0.5),
+    ):
+        log.emit(event)
+    log.emit(TESTED)
+
+
+@pytest.fixture
+def session(tmp_path):
+    folder = tmp_path / "studies" / "mine-1"
+    log = EventLog(folder / "events.jsonl", lambda event: None)
+    return Session(log, str(folder / "checkpoints"), tmp_path, Library(tmp_path, folder / "events.jsonl"))
+
+
+def search(session: Session) -> TrialRecord:
+    """The study's one trial, taken over: no worker is needed."""
+    stage = SearchStage(STUDY, session.history, Identity(session.root))
+    trained(session.root, stage.propose(0)[0], "run")
+    driver = Driver(session, SearchStage(STUDY, session.history, Identity(session.root)), "cpu", STUDY)
+    assert driver.next() is None and driver.over
+    return session.history.trials[0]
+
+
+def test_a_trial_takes_over_epochs_of_a_tested_run_but_none_of_its_test_values(session):
+    trial = search(session)
+    assert trial.told is not None and trial.told.reused_from is not None
+    assert [e.result["score"] for e in trial.epochs] == [0.5, 0.5]
+    told = trial.told
+    assert (told.stop_reason, told.test, told.test_series, told.evaluations, told.series) == (
+        "finished",
+        {},
+        [],
+        {},
+        {},
+    )
+
+
+def test_a_confirming_run_takes_over_the_test_values_as_well(session):
+    search(session)
+    stage = ConfirmStage(STUDY, session.history, Identity(session.root))
+    (wanted,) = stage.propose(1)
+    trained(session.root, wanted, "run")
+    again = replace(session, library=Library(session.root, session.root / "studies" / "mine-1" / "events.jsonl"))
+    driver = Driver(again, ConfirmStage(STUDY, session.history, Identity(session.root)), "cpu", STUDY)
+    assert driver.next() is not None  # the next one, which nobody trained
+    told = session.history.trials[1].told
+    assert told is not None and told.reused_from is not None
+    assert (told.test, told.test_series, told.evaluations) == ({"test_acc": 0.5}, [0.25, 0.5], EVALUATIONS)
