@@ -1,11 +1,12 @@
 import json
 from dataclasses import asdict, replace
 
+import pytest
 from test_events import asked, epoch
 
 from lt_core.identity import core_id
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Asked, Started, Told, TrialRecord
+from tuning.events import Asked, Started, Told, TrialRecord, fold
 from tuning.library import Library
 
 TAGS = {"lt.config_id": "c", "lt.data_id": "d", "lt.core_id": core_id()}
@@ -53,6 +54,41 @@ def test_a_confirming_run_needs_test_values(tmp_path):
     write(tmp_path, "b", asked_for(4, "confirm"), epoch(4, 1, 0.5), Told(4, "finished", {"test_acc": 0.25}))
     found = Library(tmp_path).find(wanted("confirm"))
     assert found is not None and found.origin == "id-b/4"
+
+
+DAMAGED = {
+    "another version's": '{"event":"Nope"}\n',
+    "no JSON": "x\n",
+    "no object": "[1]\n",
+    "an epoch of no trial": '{"event":"EpochDone","trial":9,"result":{},"numerics":"n"}\n',
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_log_that_cannot_be_read_is_passed_over_and_named(tmp_path, text):
+    damaged = write(tmp_path, "a", asked_for(0), epoch(0, 1, seconds=2.0), Told(0, "finished"))
+    damaged.write_text(damaged.read_text() + text)
+    write(tmp_path, "b", asked_for(3), epoch(3, 1, 0.5, seconds=3.0), Told(3, "finished"))
+    library = Library(tmp_path)
+    found = library.find(wanted())
+    assert found is not None and found.origin == "id-b/3"
+    assert library.seconds(DIGITS_IB) == library.seconds_like(DIGITS_IB) == 3.0
+    (note,) = library.notes
+    assert note == f"{damaged} is no event log of this version: what it has is not reused"
+
+
+def test_a_config_of_another_version_does_not_hinder_a_plan(tmp_path):
+    odd = {**DIGITS_IB.plain(), "data": {**DIGITS_IB.plain()["data"], "gone": 1}}
+    write(tmp_path, "a", replace(asked_for(0), config=odd), epoch(0, 1), Told(0, "finished"))
+    assert Library(tmp_path).seconds_like(DIGITS_IB) is None
+
+
+def test_a_log_is_folded_once_however_often_it_is_asked(tmp_path, monkeypatch):
+    write(tmp_path, "a", asked_for(0), epoch(0, 1, 0.5), Told(0, "finished"))
+    folded = []
+    monkeypatch.setattr("tuning.library.fold", lambda path: folded.append(path) or fold(path))
+    library = Library(tmp_path)
+    assert all(library.find(wanted()) for _ in range(3)) and len(folded) == 1
 
 
 def test_the_time_of_an_epoch_is_that_of_like_trainings(tmp_path):

@@ -11,6 +11,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -244,7 +245,8 @@ class EventLog:
         self.history = History()
         self._listener = listener
         for event in read_events(path):
-            self.history.apply(event)
+            with reading(path):
+                self.history.apply(event)
             if not isinstance(event, Ended):
                 listener(event)
         self._path, self._torn = path, False
@@ -265,11 +267,18 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a log, oldest first; a last line that a crash cut short is left out."""
+    """The events of a log, oldest first; a last line that a crash cut short is left out.
+
+    InputError where it cannot be read, or is no event log of this version.
+    """
     if not path.exists():
         return
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        yield read_event(line)
+    with reading(path):
+        lines = path.read_bytes().split(b"\n")[:-1]
+    for line in lines:
+        with reading(path):
+            event = read_event(line)
+        yield event
 
 
 def read_event(line: bytes) -> Event:
@@ -278,11 +287,23 @@ def read_event(line: bytes) -> Event:
     return _EVENTS[fields.pop("event")](**fields)
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong when a log is read into an InputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path} is no event log of this version") from None
+
+
 def fold(path: Path) -> History:
-    """What a log says."""
+    """What a log says; InputError where it cannot be read."""
     history = History()
     for event in read_events(path):
-        history.apply(event)
+        with reading(path):
+            history.apply(event)
     return history
 
 

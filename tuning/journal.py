@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from lt_core.value import InputError
-from tuning.events import Ended, Event, read_event
+from tuning.events import Ended, Event, read_event, reading
 
 CHUNK = 2**21  # bytes that are read at a time, some 4,000 epochs
 
@@ -23,7 +22,8 @@ class Journal:
         is its last line waits, because something may follow. InputError where the file is no event log."""
         while True:
             lines, is_last = self._lines()
-            events = self._events(lines)
+            with reading(self.path):
+                events = [read_event(line) for line in lines]
             end = [event for event in events[-1:] if is_last and isinstance(event, Ended)]
             if end and not closed:
                 del lines[-1], events[-1], end[-1]
@@ -35,12 +35,6 @@ class Journal:
     def rewind(self) -> None:
         """Read from the first event on again."""
         self._position = 0
-
-    def _events(self, lines: list[bytes]) -> list[Event]:
-        try:
-            return [read_event(line) for line in lines]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"{self.path} is no event log of this version") from None
 
     def _lines(self) -> tuple[list[bytes], bool]:
         """The next whole lines, and whether the log ends with them."""

@@ -6,17 +6,20 @@ epochs. Not here: duplicates within one study, which the driver sees itself.
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lt_core.config import TrainConfig
 from lt_core.data import Data
 from lt_core.identity import core_id
-from tuning.events import Asked, Kind, Told, TrialRecord, fold, read_events
+from lt_core.value import InputError
+from tuning.events import Asked, History, Kind, Told, TrialRecord, fold, read_events
 from tuning.measures import satisfied
+
+T = TypeVar("T")
 
 KEYS = ("lt.config_id", "lt.data_id", "lt.core_id")
 COSTLY = ("data", "model", "batch_size", "precision", "channels_last")  # the fields that decide what an epoch takes
@@ -31,19 +34,28 @@ class Found:
 
 
 class Library:
-    """The event logs of a home but for one; read when first asked."""
+    """The event logs of a home but for one; read when first asked, and once. Those that cannot be read are left out."""
 
     def __init__(self, home: Path, own: Path | None = None) -> None:
         """own: the log of the study that asks, which is left out."""
         self._home, self._own = home, own
+        self._histories: dict[Path, History | None] = {}
+        self._unreadable: dict[Path, str] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of logs that are left out."""
+        _ = self._finished  # which reads them
+        return [f"{said}: what it has is not reused" for said in self._unreadable.values()]
 
     def find(self, trial: TrialRecord) -> Found | None:
         """A finished training that equals a trial, with test values where its kind needs them."""
         for path, number in self._finished.get(_key(trial.asked), ()):
-            history = fold(path)
+            history = self._history(path)
+            if history is None or history.started is None:
+                continue
             found = history.trials[number]
             if found.told is not None and _suffices(found.told, trial.asked):
-                assert history.started is not None
                 return Found(found, f"{history.started.study_id}/{number}")
         return None
 
@@ -82,8 +94,8 @@ class Library:
     def _timings(self) -> dict[str, list[float]]:
         """The seconds of all epochs that were trained, by what decides them."""
         found: dict[str, list[float]] = {}
-        for path in self._logs():
-            for trial in fold(path).trials.values():
+        for _, history in self._read(fold):
+            for trial in history.trials.values():
                 trained = [epoch.result["seconds"] for epoch in trial.epochs if epoch.result["seconds"]]
                 found.setdefault(_cost(trial.asked.config), []).extend(trained)
         return found
@@ -92,15 +104,30 @@ class Library:
     def _finished(self) -> dict[tuple[str, ...], list[tuple[Path, int]]]:
         """Log and number of each training of this core that ended by itself, by its identities."""
         found: dict[tuple[str, ...], list[tuple[Path, int]]] = {}
-        for path in self._logs():
-            for number, key in _finished_keys(path):
+        for path, finished in self._read(lambda path: list(_finished_keys(path))):
+            for number, key in finished:
                 found.setdefault(key, []).append((path, number))
         return found
 
-    def _logs(self) -> Iterator[Path]:
+    def _history(self, path: Path) -> History | None:
+        """What a log says of which some training was finished when it was first read; None where it is damaged."""
+        if path not in self._histories:
+            self._histories[path] = self._guarded(fold, path)
+        return self._histories[path]
+
+    def _read(self, read: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+        """What each log gives that can be read."""
         for path in sorted(self._home.glob("*/*/events.jsonl")):
-            if path != self._own:
-                yield path
+            if path != self._own and (found := self._guarded(read, path)) is not None:
+                yield path, found
+
+    def _guarded(self, read: Callable[[Path], T], path: Path) -> T | None:
+        """What a log gives; None, and a note, where it cannot be read: it must cost no other study its start."""
+        try:
+            return read(path)
+        except InputError as error:
+            self._unreadable[path] = str(error)
+            return None
 
 
 def _finished_keys(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -126,8 +153,11 @@ def _suffices(told: Told, asked: Asked) -> bool:
 
 
 def _images(plain: Mapping[str, Any]) -> int | None:
-    """The training images of a plain config; None where only the files can tell."""
-    counts = Data.parse(plain["data"]).counts
+    """The training images of a plain config; None where only the files can tell, or where it is of another version."""
+    try:
+        counts = Data.parse(plain["data"]).counts
+    except InputError:
+        return None
     return sum(counts) if counts else None
 
 
