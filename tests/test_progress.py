@@ -44,7 +44,7 @@ def test_durations_are_round(seconds, text):
 def test_the_view_shows_the_best_and_the_running_within_80_columns():
     console = Console(file=io.StringIO(), width=80)
     events = [asked(7, DEMO.config({}), T1=8, epsilon=4.429e-08, alpha=74280.0), epoch(7, 1, 0.5)]
-    console.print(Progress(STUDY, history(*TRIALS, *events), console).view())
+    console.print(Progress(STUDY, history(*TRIALS, *events)).view())
     lines = console.file.getvalue().splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert "searching demo" in lines[0]

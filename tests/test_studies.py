@@ -1,13 +1,15 @@
 import os
+import threading
 import time
 
 import pytest
+from rich.console import Console
 
 from lt_core import InputError
 from search_spaces import SPACES, Int, Space, Study
 from tuning.events import Asked, Ended, EventLog, Started, StudyFolder, Told
 from tuning.home import Home
-from tuning.studies import Changes, build, is_over, notes, open_study, state, stored
+from tuning.studies import Changes, _claimed, build, is_over, notes, open_study, run, state, stored
 
 DEMO = SPACES["demo"]
 FIELDS = ("trials", "concurrent", "sampler", "rungs", "seed", "confirm", "cpus", "gpus", "first")
@@ -110,6 +112,44 @@ def test_a_name_in_use_shows_both_ways_on(home):
     assert "--resume" in said and "another --name" in said
 
 
+def claimed(home, folder, *, name=None, resume=False, **given):
+    asked = changes(**given)
+    return _claimed(home, folder, build("demo", asked), name, resume, asked)
+
+
+def test_two_searches_that_start_at_once_take_a_number_each(home):
+    first, second, third = (opened(home)[0] for _ in range(3))
+    assert {first.name, second.name, third.name} == {"demo-1"}
+    running, _ = claimed(home, first)
+    running.write_study(Study(space=DEMO).dump())
+    also_running, _ = claimed(home, second)
+    assert (running.name, also_running.name) == ("demo-1", "demo-2")
+    del running, first  # its process ends
+    assert claimed(home, third)[0].name == "demo-3"
+
+
+def test_a_name_that_another_search_took_meanwhile_is_refused(home):
+    first, second = (opened(home, name="night")[0] for _ in range(2))
+    running, _ = claimed(home, first, name="night")
+    assert "is being run by another process" in refusal(claimed, home, second, name="night")
+    running.write_study(Study(space=DEMO).dump())
+    del running, first
+    assert "study night exists" in refusal(claimed, home, second, name="night")
+    assert second.study_file.read_text() == Study(space=DEMO).dump()
+
+
+def test_a_study_that_another_process_extended_meanwhile_goes_on_as_it_is_now(home):
+    folder = kept(home, "night", Study(space=DEMO, trials=5))
+    opened(home, name="night", resume=True)
+    folder.write_study(Study(space=DEMO, trials=8).dump())
+    assert claimed(home, StudyFolder(home.path, "night"), name="night", resume=True)[1].trials == 8
+
+
+def test_a_folder_with_a_log_alone_is_no_place_for_another_study(home):
+    kept(home, "demo-1").study_file.unlink()
+    assert opened(home)[0].name == "demo-2"
+
+
 # --- going on ---------------------------------------------------------------------------------------
 
 
@@ -126,6 +166,26 @@ def test_resume_takes_the_newest_unfinished_study_of_the_space(home):
     assert "no unfinished study of third" in refusal(
         opened, home, resume=True, study=Study(space=Space.parse(DEMO.plain() | {"name": "third"}))
     )
+
+
+@pytest.mark.parametrize("damaged", ["study.yaml", "events.jsonl"])
+def test_resume_passes_over_what_cannot_be_read_and_names_it(home, capsys, damaged):
+    old, new = kept(home, "old"), kept(home, "new")
+    os.utime(old.study_file, (1, 1))
+    (new.path / damaged).write_text('{"event": "Nope"}\n')
+    assert opened(home, resume=True)[0].name == "old"
+    assert f"note: study new is passed over: {new.path / damaged}" in capsys.readouterr().err
+    assert str(new.path / damaged) in refusal(state, new)
+
+
+def test_a_study_of_another_core_is_refused_before_anything_is_written(home):
+    folder = kept(home, "night", Study(space=DEMO, trials=5))
+    folder.events_file.write_text(folder.events_file.read_text().replace('"tags":{}', '"tags":{"lt.core_id":"old"}'))
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    said = refusal(run, home, folder, Study(space=DEMO, trials=64), "", Console())
+    assert said == "study night was started with another lt_core: use a new --name"
+    assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert "mlflow-writer" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_study_goes_on_as_it_was_started(home):

@@ -1,28 +1,27 @@
 """Training what a table lacks: its folder, its runs on Ray, its record. The same command goes on after an interrupt."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
 from lt_core.data import Data, load_parts
-from lt_core.identity import core_id
 from lt_core.sources import download as fetch
 from lt_core.value import InputError
 from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
 from tuning import commands, formats
 from tuning.cells import CellStage
-from tuning.cluster import check_address, check_fits, check_store, connected, waiting
+from tuning.cluster import check_address, check_fits, connected, waiting
 from tuning.datasets import described
 from tuning.driver import Session
 from tuning.environment import requirements
-from tuning.events import Continued, Ended, EventLog, History, Started, TableFolder
+from tuning.events import Ended, History, Started, TableFolder
 from tuning.filled import Filled, of_history
-from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home
+from tuning.home import Home
 from tuning.identity import Identity
 from tuning.library import Library
-from tuning.recorder import Recorder
+from tuning.progress import note, redrawn
+from tuning.recording import Recording, check_core, store_of
 from tuning.search import run_stage
 from tuning.store import Store
 from tuning.table_figures import table_picture
@@ -70,7 +69,7 @@ def ablate(home: Home, ablation: Ablation, address: str | None, store: str | Non
         if address is None:
             check_fits(ablation)
         elif lacking := waiting(ablation):
-            console.print(f"note: {lacking}", highlight=False, markup=False, soft_wrap=True)
+            note(console, [lacking])
         return _run(home, ablation, table, store, console)
 
 
@@ -82,63 +81,42 @@ def _data_of(ablation: Ablation, table: Table) -> list[Data]:
 
 def _run(home: Home, ablation: Ablation, table: Table, store: str | None, console: Console) -> Ablated:
     folder = TableFolder(home.path, ablation.name)
-    started = folder.history().started
-    store = store or (started.store if started else "")
-    if store and "://" not in store:
-        store = str(Path(store).expanduser().absolute())
-    check_store(store or str(home.path))
+    store = store_of(home, folder, store)
     folder.lock()
+    check_core(folder, f"move {folder.path} away to train the table anew")
     folder.write_study(ablation.dump())
-    recorder = Recorder(home.tracking_uri, home.artifacts, folder.events_file)
-    session = _session(home, folder, ablation, table, store, recorder)
-    try:
+    recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, ablation, table, store))
+    with recording:
+        library = Library(home.path, folder.events_file)
+        session = Session(recording.log, store or str(folder.checkpoints), home.data, library)
+        note(console, library.notes)
         _train(ablation, table, session, home, console)
-        session.log.emit(_ended(ablation, table, session.history, folder, home))
-    except KeyboardInterrupt:
-        session.log.emit(Ended("interrupted"))
-    except BaseException:
-        session.log.emit(Ended("interrupted"))
-        recorder.close(INTERRUPT_SECONDS)
-        raise
-    ended = session.history.ended
-    recorder.close(CLOSE_SECONDS if ended and ended.stop_reason == "finished" else INTERRUPT_SECONDS)
-    return Ablated(ablation, table, session.history, recorder.failure)
+        recording.log.emit(_ended(ablation, table, session.history, folder, home))
+    return Ablated(ablation, table, recording.log.history, recording.failure)
 
 
-def _session(
-    home: Home, folder: TableFolder, ablation: Ablation, table: Table, store: str, recorder: Recorder
-) -> Session:
-    """The state of the log so far. A table that was begun by another core goes on in the same log: its runs differ."""
-    log = EventLog(folder.events_file, recorder.put)
-    if log.history.started is None:
-        first = trainings(ablation, table)[0].config
-        tags = {**Identity(home.data).tags(first), "lt.table": table.name, "lt.edition": ablation.edition.name}
-        command, resume = commands.typed(), commands.ablate(ablation, home)
-        log.emit(
-            Started(
-                folder.name,
-                command,
-                tags,
-                store,
-                experiment=table.name,
-                artifacts={"table.yaml": ablation.dump(), "requirements.txt": requirements()},
-                resume=resume,
-                note=commands.origin(command, resume),
-                datasets=described(_data_of(ablation, table), home.data),
-            )
-        )
-    elif log.history.started.tags["lt.core_id"] != core_id():
-        raise InputError(f"{folder.path} was begun with another lt_core: move it away to train the table anew")
-    else:
-        log.emit(Continued())
-    return Session(log, store or str(folder.checkpoints), home.data, Library(home.path, folder.events_file))
+def _started(home: Home, name: str, ablation: Ablation, table: Table, store: str) -> Started:
+    first = trainings(ablation, table)[0].config
+    tags = {**Identity(home.data).tags(first), "lt.table": table.name, "lt.edition": ablation.edition.name}
+    command, resume = commands.typed(), commands.ablate(ablation, home)
+    return Started(
+        name,
+        command,
+        tags,
+        store,
+        experiment=table.name,
+        artifacts={"table.yaml": ablation.dump(), "requirements.txt": requirements()},
+        resume=resume,
+        note=commands.origin(command, resume),
+        datasets=described(_data_of(ablation, table), home.data),
+    )
 
 
 def _train(ablation: Ablation, table: Table, session: Session, home: Home, console: Console) -> None:
     stage = CellStage(ablation, table, session.history, Identity(home.data))
     if stage.over and not _unfinished(session.history):
         return
-    with TableProgress(stage, session.history, console):
+    with redrawn(TableProgress(stage, session.history).view, console):
         run_stage(stage, ablation, session, trunks=stage.trunks)
     for name in stage.trunks.names:
         Store(session.store).delete(name)

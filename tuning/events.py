@@ -344,8 +344,8 @@ class StudyFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a study of this name was ever started here."""
-        return self.study_file.exists()
+        """Whether a study of this name was ever started here, even if only its log is left."""
+        return self.study_file.exists() or self.events_file.exists()
 
     def history(self) -> History:
         """What its log says."""

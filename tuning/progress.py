@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from types import TracebackType
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,23 +19,32 @@ from tuning.results import best
 MEANINGFUL_SECONDS = 5.0  # of training, before the time left is told
 
 
-class Progress:
-    """A table that is redrawn while the block runs; nothing where the console is not a terminal."""
+def redrawn(view: Callable[[], Group], console: Console) -> AbstractContextManager[object]:
+    """A view that is drawn again and again while the block runs; nothing where the console is not a terminal."""
+    if not console.is_terminal:
+        return nullcontext()
+    return Live(console=console, get_renderable=view, refresh_per_second=4, transient=True)
 
-    def __init__(self, study: Study, history: History, console: Console) -> None:
+
+def header(title: str, done: int, wanted: int, left: str) -> Table:
+    """The first line of a view: what it is of, a bar of epochs, the time left."""
+    line = Table.grid(padding=(0, 2))
+    line.add_row(Text(title, style="bold"), ProgressBar(total=wanted, completed=done, width=24), left)
+    return line
+
+
+def note(console: Console, said: Iterable[str]) -> None:
+    """Print what a user should know, a line each."""
+    for each in said:
+        console.print(f"note: {each}", highlight=False, markup=False, soft_wrap=True)
+
+
+class Progress:
+    """What is shown of a study."""
+
+    def __init__(self, study: Study, history: History) -> None:
         self._study, self._history = study, history
         self._left = TimeLeft(self._epochs_done())
-        self._live = Live(console=console, get_renderable=self.view, refresh_per_second=4, transient=True)
-        self._shown = console.is_terminal
-
-    def __enter__(self) -> "Progress":
-        if self._shown:
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        if self._shown:
-            self._live.stop()
 
     def view(self) -> Group:
         """What is shown now."""
@@ -44,13 +54,8 @@ class Progress:
         done, wanted = self._epochs_done(), self._epochs_wanted()
         counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in sorted(states.items()))
         left = self._left.text(done, wanted, states["running"], time.monotonic())
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            Text(f"{'confirming' if confirming else 'searching'} {self._study.space.name}", style="bold"),
-            ProgressBar(total=wanted, completed=done, width=24),
-            left,
-        )
-        return Group(head, Text(counts or "starting Ray", style="dim"), self._running())
+        title = f"{'confirming' if confirming else 'searching'} {self._study.space.name}"
+        return Group(header(title, done, wanted, left), Text(counts or "starting Ray", style="dim"), self._running())
 
     def _running(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))

@@ -21,10 +21,10 @@ from tuning.arguments import scale_factor
 from tuning.datasets import described
 from tuning.environment import requirements
 from tuning.evaluations import evaluations
-from tuning.events import Asked, Ended, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
-from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
+from tuning.events import Asked, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
+from tuning.home import Home, load_file
 from tuning.identity import Identity, method_params, params
-from tuning.recorder import Recorder
+from tuning.recording import Recording
 from tuning.store import Store
 from tuning.system_metrics import SystemMetrics
 from tuning.tracking import check_answers
@@ -72,25 +72,20 @@ def train(
     folder = home.path / "runs" / "-".join([config.id, run.parts.id, core_id(), run.device.type, str(threads)])
     with closing(lock(folder, f"config {config.id}")):
         _set_ended_aside(folder)
-        recorder = Recorder(home.tracking_uri, home.artifacts, folder / LOG)
         system = SystemMetrics(run.device) if system_metrics else None
-        training = _Training(home, run, Store(str(folder)), EventLog(folder / LOG, recorder.put), system)
-        training.begin(name, experiment)
+        recording = Recording(home, folder / LOG, lambda: _started(config, home, experiment))
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
+        with recording:
+            training = _Training(run, Store(str(folder)), recording.log, system)
+            training.ask(name, Identity(home.data))
             for result in training.results():
                 console.print(epoch_line(result, config.epochs), highlight=False, soft_wrap=True)
-        except BaseException as error:
-            training.stopped(error)
-            recorder.close(INTERRUPT_SECONDS)
-            raise
-        recorder.close(CLOSE_SECONDS)
-    if recorder.failure:
-        said = (
-            f"warning: the record lacks some of this run: {recorder.failure}; `{commands.sync(None, home)}` delivers it"
-        )
+    if recording.interrupted:
+        raise KeyboardInterrupt
+    if lacks := recording.failure:
+        said = f"warning: the record lacks some of this run: {lacks}; `{commands.sync(None, home)}` delivers it"
         console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return training.trial
+    return recording.log.history.trials[0]
 
 
 def _set_ended_aside(folder: Path) -> None:
@@ -117,19 +112,18 @@ def _started(config: TrainConfig, home: Home, experiment: str) -> Started:
 class _Training:
     """A run with its event log and its checkpoint."""
 
-    def __init__(self, home: Home, run: Run, store: Store, log: EventLog, system: SystemMetrics | None) -> None:
-        self._home, self._run, self._store, self._log, self._system = home, run, store, log, system
+    def __init__(self, run: Run, store: Store, log: EventLog, system: SystemMetrics | None) -> None:
+        self._run, self._store, self._log, self._system = run, store, log, system
         saved = store.read(CHECKPOINT)
         if saved is not None:
             run.load(io.BytesIO(saved))
 
-    def begin(self, name: str, experiment: str) -> None:
+    def ask(self, name: str, identity: Identity) -> None:
         """Say in the log what is trained, unless it says so already."""
         if self._log.history.trials:
             return
         config = self._run.config
-        self._log.emit(_started(config, self._home, experiment))
-        tags = {**Identity(self._home.data).tags(config), "lt.role": "none"}
+        tags = {**identity.tags(config), "lt.role": "none"}
         given = {**method_params(config), **params(config)}
         self._log.emit(Asked(0, "run", name, {}, config.plain(), given, tags))
 
@@ -139,7 +133,14 @@ class _Training:
         return self._log.history.trials[0]
 
     def results(self) -> Iterator[EpochResult]:
-        """Train to the end; every result is in the log when it is yielded."""
+        """Train to the end; every result is in the log when it is yielded, and an error is its end there."""
+        try:
+            yield from self._logged()
+        except Exception as error:
+            self._log.emit(Told(0, "failed", error=f"{type(error).__name__}: {error}"))
+            raise
+
+    def _logged(self) -> Iterator[EpochResult]:
         for result in self._unlogged():
             if result.epoch <= len(self.trial.epochs):
                 continue  # its checkpoint was lost; the log has it
@@ -154,13 +155,6 @@ class _Training:
             series, by_class = self._run.test_series, evaluations(self._run, found)
             self._log.emit(Told(0, "finished", self._run.test(found), test_series=series, evaluations=by_class))
         self._store.delete(CHECKPOINT)
-
-    def stopped(self, error: BaseException) -> None:
-        """Note that it stopped before its end: interrupted by the user, or failed."""
-        if isinstance(error, KeyboardInterrupt):
-            self._log.emit(Ended("interrupted"))
-        else:
-            self._log.emit(Told(0, "failed", error=f"{type(error).__name__}: {error}"))
 
     def _unlogged(self) -> Iterator[EpochResult]:
         """The results that only the checkpoint holds, then fresh ones, each saved before it is yielded."""

@@ -1,16 +1,16 @@
 """Starting a study or going on with one: its name and folder, what was asked, its record, its result."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from lt_core.config import empty_levels
-from lt_core.identity import core_id
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
 from tuning import commands, limits
@@ -18,7 +18,6 @@ from tuning.arguments import scale_factor
 from tuning.cluster import (
     check_address,
     check_fits,
-    check_store,
     connected,
     device_share,
     gpus_per_trial,
@@ -29,16 +28,16 @@ from tuning.datasets import described
 from tuning.driver import Session
 from tuning.ending import ended
 from tuning.environment import requirements
-from tuning.events import Continued, Ended, EventLog, History, Started, StudyFolder, folders, is_name
+from tuning.events import History, Started, StudyFolder, folders, is_name
 from tuning.export import export_configs
-from tuning.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home, load_file
+from tuning.home import Home, load_file
 from tuning.identity import Identity
 from tuning.library import Library
 from tuning.plan import Plan, calibrated, compared
 from tuning.plan import plan as planned
 from tuning.preparation import data_of, known_from, prepare
-from tuning.progress import Progress
-from tuning.recorder import Recorder
+from tuning.progress import Progress, note, redrawn
+from tuning.recording import Recording, check_core, store_of
 from tuning.results import Results, best_trial, of_history
 from tuning.search import run_study
 from tuning.tracking import check_answers, reason
@@ -110,23 +109,19 @@ def search(
 ) -> Outcome:
     """Run a study to its end, or on to it. What is wrong with the input is found before anything is written."""
     console = Console(stderr=True)
-    study = _warmed(build(space, changes), home, changes.warm_start)
-    folder, study = open_study(home, study, name, resume, changes)
+    asked = _warmed(build(space, changes), home, changes.warm_start)
+    folder, study = open_study(home, asked, name, resume, changes)
     check_address(address)
     check_answers(home.tracking_uri)
     prepare(study, home, download=download)
-    for note in notes(study, space):
-        _note(console, note)
+    note(console, notes(study, space))
     with connected(address):
         if address is None:
             check_fits(study)
         elif lacking := waiting(study):
-            _note(console, lacking)
-        return run(home, folder, study, store, console)
-
-
-def _note(console: Console, note: str) -> None:
-    console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+            note(console, [lacking])
+        store = store_of(home, folder, store)
+        return run(home, *_claimed(home, folder, asked, name, resume, changes), store, console)
 
 
 def plan(
@@ -187,16 +182,44 @@ def open_study(home: Home, study: Study, name: str | None, resume: bool, changes
         folder = _to_resume(home, study.space.name, name)
         study = _continued(folder, study, changes)
     else:
-        folder = StudyFolder(home.path, name) if name else _fresh(home, study.space.name)
-        if folder.exists:
-            raise InputError(f"study {name} exists in {home.path}: go on with it by --resume, or give another --name")
+        folder = StudyFolder(home.path, name) if name else next(_fresh(home, study.space.name))
+        _check_new(folder)
     return folder, study
 
 
-def _fresh(home: Home, space: str) -> StudyFolder:
-    taken = {folder.name for folder in folders(home.path)}
-    number = next(n for n in range(1, len(taken) + 2) if f"{space}-{n}" not in taken)
-    return StudyFolder(home.path, f"{space}-{number}")
+def _check_new(folder: StudyFolder) -> None:
+    if folder.exists:
+        raise InputError(
+            f"study {folder.name} exists in {folder.path.parents[1]}: go on with it by --resume, or give another --name"
+        )
+
+
+def _fresh(home: Home, space: str) -> Iterator[StudyFolder]:
+    """Folders that no study has, by number."""
+    numbered = (StudyFolder(home.path, f"{space}-{number}") for number in count(1))
+    return (folder for folder in numbered if not folder.exists)
+
+
+def _claimed(
+    home: Home, folder: StudyFolder, asked: Study, name: str | None, resume: bool, changes: Changes
+) -> tuple[StudyFolder, Study]:
+    """What was opened, locked and looked at again: another process may have had it since."""
+    if name is None and not resume:
+        return next(filter(_is_ours, _fresh(home, asked.space.name))), asked
+    folder.lock()
+    if resume:
+        return folder, _continued(folder, asked, changes)
+    _check_new(folder)
+    return folder, asked
+
+
+def _is_ours(folder: StudyFolder) -> bool:
+    """Lock a folder; False where another process has it, or had a study in it before."""
+    try:
+        folder.lock()
+    except InputError:
+        return False
+    return not folder.exists
 
 
 def _to_resume(home: Home, space: str, name: str | None) -> StudyFolder:
@@ -207,8 +230,11 @@ def _to_resume(home: Home, space: str, name: str | None) -> StudyFolder:
             raise InputError(f"there is no study {name} to resume in {home.path}{nearest(name, known)}")
         return folder
     for folder in reversed(folders(home.path)):
-        if stored(folder).space.name == space and not is_over(folder.history()):
-            return folder
+        try:
+            if stored(folder).space.name == space and not is_over(folder.history()):
+                return folder
+        except InputError as error:
+            note(Console(stderr=True), [f"study {folder.name} is passed over: {error}"])
     raise InputError(f"there is no unfinished study of {space} in {home.path}")
 
 
@@ -243,8 +269,8 @@ def _at(value: Value, path: str) -> object:
 
 
 def stored(folder: StudyFolder) -> Study:
-    """The study kept in a folder."""
-    return Study.load(folder.study_file.read_text(encoding="utf-8"))
+    """The study kept in a folder; InputError names the file where it cannot be read."""
+    return load_file(folder.study_file, lambda plain: Study)
 
 
 def is_over(history: History) -> bool:
@@ -269,33 +295,27 @@ def notes(study: Study, space: str) -> list[str]:
     return [*found, *study.notes()]
 
 
-def run(home: Home, folder: StudyFolder, study: Study, store: str | None, console: Console) -> Outcome:
-    """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order."""
-    started = folder.history().started
-    store = store or (started.store if started else "")
-    if store and "://" not in store:
-        store = str(Path(store).expanduser().absolute())
-    check_store(store or str(home.path))
-    folder.lock()
+def run(home: Home, folder: StudyFolder, study: Study, store: str, console: Console) -> Outcome:
+    """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order.
+
+    folder: locked by this process. store: of checkpoints, '' for the folder's own.
+    """
+    check_core(folder, "use a new --name")
     folder.write_study(study.dump())
-    recorder = Recorder(home.tracking_uri, home.artifacts, folder.events_file)
-    session = _session(home, folder, study, store, recorder)
-    try:
-        with Progress(study, session.history, console):
+    recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, study, store))
+    with recording:
+        library = Library(home.path, folder.events_file)
+        session = Session(recording.log, store or str(folder.checkpoints), home.data, library, study.system_metrics)
+        note(console, library.notes)
+        with redrawn(Progress(study, session.history).view, console):
             run_study(study, session, Identity(home.data))
         results = of_history(folder.name, study, session.history)
         said = tuple(remarks(study, session.history))
-        session.log.emit(ended(replace(results, remarks=said, ended=True), folder.path / "report"))
-    except KeyboardInterrupt:
-        session.log.emit(Ended("interrupted"))
-    except BaseException:
-        session.log.emit(Ended("interrupted"))
-        recorder.close(INTERRUPT_SECONDS)
-        raise
-    recorder.close(CLOSE_SECONDS if is_over(session.history) else INTERRUPT_SECONDS)
-    failed = recorder.failure or not is_over(session.history) or best_trial(study, session.history) is None
-    file, failure = (None, recorder.failure) if failed else _exported(home, folder)
-    return Outcome(folder.name, study, session.history, file, failure)
+        recording.log.emit(ended(replace(results, remarks=said, ended=True), folder.path / "report"))
+    history, failure = recording.log.history, recording.failure
+    none = failure or not is_over(history) or best_trial(study, history) is None
+    file, failure = (None, failure) if none else _exported(home, folder)
+    return Outcome(folder.name, study, history, file, failure)
 
 
 def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
@@ -306,28 +326,13 @@ def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
         return None, f"its best config could not be read back ({reason(error)})"
 
 
-def _session(home: Home, folder: StudyFolder, study: Study, store: str, recorder: Recorder) -> Session:
-    """The state of the log so far, which the record hears again and counts once. A store of '' is the folder's."""
-    log = EventLog(folder.events_file, recorder.put)
-    started = log.history.started
-    if started is not None and started.tags["lt.core_id"] != core_id():
-        raise InputError(f"study {folder.name} was started with another lt_core: use a new --name")
-    if started is None:
-        tags = Identity(home.data).tags(study.space.base)
-        log.emit(_started(home, folder.name, study, tags, store))
-    else:
-        log.emit(Continued())
-    library = Library(home.path, folder.events_file)
-    return Session(log, store or str(folder.checkpoints), home.data, library, study.system_metrics)
-
-
-def _started(home: Home, name: str, study: Study, tags: dict[str, str], store: str) -> Started:
+def _started(home: Home, name: str, study: Study, store: str) -> Started:
     command, resume = commands.typed(), commands.resume(name, study.space.name, home)
     plan = json.dumps(_planned(study, home).document(), indent=2)
     return Started(
         name,
         command,
-        tags,
+        Identity(home.data).tags(study.space.base),
         store,
         experiment=study.space.name,
         artifacts={"study.yaml": study.dump(), "plan.json": plan, "requirements.txt": requirements()},

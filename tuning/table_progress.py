@@ -1,37 +1,23 @@
-"""Live progress of a table in the terminal: trainings done and running, the time left; a line a training elsewhere."""
+"""Live progress of a table in the terminal: trainings done and running, the time left."""
 
 import time
 from collections import Counter
-from types import TracebackType
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Group
 from rich.table import Table as Lines
 from rich.text import Text
 
 from tuning.cells import CellStage
 from tuning.events import History
-from tuning.progress import TimeLeft
+from tuning.progress import TimeLeft, header
 
 
 class TableProgress:
-    """What is redrawn while the block runs; nothing where the console is not a terminal."""
+    """What is shown of a table."""
 
-    def __init__(self, stage: CellStage, history: History, console: Console) -> None:
+    def __init__(self, stage: CellStage, history: History) -> None:
         self._stage, self._history = stage, history
         self._left = TimeLeft(self._done())
-        self._live = Live(console=console, get_renderable=self.view, refresh_per_second=4, transient=True)
-        self._shown = console.is_terminal
-
-    def __enter__(self) -> "TableProgress":
-        if self._shown:
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        if self._shown:
-            self._live.stop()
 
     def view(self) -> Group:
         """What is shown now."""
@@ -39,9 +25,8 @@ class TableProgress:
         states = Counter(trial.stop_reason for trial in trials)
         done, wanted = self._done(), self._done() + self._wanted()
         counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
-        head = Lines.grid(padding=(0, 2))
         left = self._left.text(done, wanted, states["running"], time.monotonic())
-        head.add_row(Text(self._stage.name, style="bold"), ProgressBar(total=wanted, completed=done, width=24), left)
+        head = header(self._stage.name, done, wanted, left)
         running = Lines(box=None, padding=(0, 2, 0, 0))
         for trial in trials:
             if trial.told is None:
