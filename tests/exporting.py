@@ -35,8 +35,11 @@ def checkpoint(trial: int) -> bytes:
     return stream.getvalue()
 
 
-def night(name: str = "night", fresh: Mapping[int, float] | None = None) -> list[Event]:
-    """A study of three trials; the best of them with given scores on fresh seeds, and half of them on test."""
+def night(name: str = "night", fresh: Mapping[int, float | None] | None = None) -> list[Event]:
+    """A study of three trials; the best of them with given scores on fresh seeds, and half of them on test.
+
+    None of a seed on which it diverged.
+    """
     asked = Study(space=SPACE, trials=3)
     events: list[Event] = [
         replace(STARTED, study=name, study_id=f"id of {name}", artifacts={"study.yaml": asked.dump()})
@@ -47,7 +50,8 @@ def night(name: str = "night", fresh: Mapping[int, float] | None = None) -> list
         done = [EpochDone(trial, asdict(result), on) for result in run.history]
         events += [ask(trial, role="" if trial else "paper", **settings), *done, Told(trial, "finished")]
     for number, (seed, score) in enumerate((fresh or {}).items(), len(SETTINGS)):
-        told = Told(number, "finished", {"test_acc": score / 2, "test_acc_last": score / 2})
+        test = {} if score is None else {"test_acc": score / 2, "test_acc_last": score / 2}
+        told = Told(number, "diverged" if score is None else "finished", test)
         confirming = ask(number, "confirm", "best", seed, **SETTINGS[2])
         events += [confirming, *epochs(number, None, None, None, score), told]
     return [*events, Ended("finished")]

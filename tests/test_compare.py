@@ -48,7 +48,9 @@ def made(
     tags = {"lt.kind": kind, "lt.data_id": data, "lt.core_id": core}
     count = max((len(each) for each in values.values()), default=0)
     runs = {
-        seed: RecordedRun("", tags, {}, {m: each[seed - 1] for m, each in values.items() if seed <= len(each)})
+        seed: RecordedRun(
+            "", tags, {}, {m: each[seed - 1] for m, each in values.items() if seed <= len(each)}, "finished"
+        )
         for seed in range(1, count + 1)
     }
     return Subject(name, config, runs)

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from search_spaces.demo import DEMO
 from tuning.confirmation import Confirmed, class_grid, confirmed, confirmed_grid, differences, exact_grid, sentences
 from tuning.events import Event, Told
 from tuning.results import classes
-from tuning.statistics import differences_to, paired_difference
+from tuning.statistics import differences_to, paired_difference, seeds_to_decide
 
 # --- confirming runs to test with, here and elsewhere -----------------------------------------------
 
@@ -28,11 +29,14 @@ def confirming(number: int, role: str, seed: int, score: float, test: float, how
     return [event, epoch(number, 16, score), Told(number, how, tests)]
 
 
-def confirm(*runs: tuple[str, int, float, float], failed: tuple[str, int] = ("", 0)) -> list[Confirmed]:
+def confirm(
+    *runs: tuple[str, int, float, float], failed: tuple[str, int] = ("", 0), diverged: Collection[tuple[str, int]] = ()
+) -> list[Confirmed]:
     """The groups of a study whose best trial is number 2, and second best number 4."""
     events = [*TRIALS]
     for number, (role, seed, score, test) in enumerate(runs, 10):
-        events += confirming(number, role, seed, score, test, "failed" if (role, seed) == failed else "finished")
+        how = "diverged" if (role, seed) in diverged else "failed" if (role, seed) == failed else "finished"
+        events += confirming(number, role, seed, score, test, how)
     return confirmed(results(*events))
 
 
@@ -276,3 +280,48 @@ def test_another_config_that_fresh_seeds_prefer_is_named():
     best, second = (Confirmed(role, {}, {1: score}, {1: 0.5}) for role, score in (("best", 0.5), ("best-2", 0.75)))
     assert sentences([best, second]) == ["On fresh seeds, best-2 has the best mean val score of the configs found."]
     assert sentences([second]) == []
+
+
+# --- what diverged ----------------------------------------------------------------------------------
+
+FIVE = [(role, k, 0.5 + x, 0.5 + x) for k in range(1, 6) for role, x in (("best", 0.25 + k / 64), ("paper", 0.0))]
+
+
+def test_a_config_that_diverged_on_a_fresh_seed_is_not_said_to_be_better():
+    assert sentences(confirm(*FIVE))[0].startswith("The best config is better than the paper's setting: +")
+    groups = confirm(*FIVE, diverged={("best", 1), ("best", 3), ("best", 4)})
+    assert (groups[0].diverged, list(groups[0].test)) == ((1, 3, 4), [2, 5])
+    first, second = sentences(groups)[:2]
+    assert first.startswith(
+        "Undecided whether the best config is better than the paper's setting, since seeds diverged"
+    )
+    assert first.endswith("2 paired seeds.")
+    assert second == (
+        "The best config diverged on 3 of 5 fresh seeds (seeds 1, 3 and 4): "
+        "its means are of the others, which survived."
+    )
+    assert confirmed_grid(groups).rows[0][3] == "2 (3 diverged)"
+    found = differences(groups)["best"]
+    assert found is not None and (found.verdict, found.n, seeds_to_decide(found)) == ("undecided", 2, None)
+
+
+def test_nor_is_one_better_than_a_rival_that_diverged():
+    groups = confirm(*FIVE, diverged={("paper", 2)})
+    first, second = sentences(groups)[:2]
+    assert first.startswith("Undecided whether") and second.startswith("The paper's setting diverged on 1 of 5 fresh ")
+
+
+def test_of_a_config_all_of_whose_seeds_diverged_nothing_is_left():
+    groups = confirm(*FIVE, diverged={("best", seed) for seed in range(1, 6)})
+    assert confirmed_grid(groups).rows[0][1:] == ["none finished", "none finished", "0 (5 diverged)", ""]
+    assert sentences(groups)[1].endswith("on 5 of 5 fresh seeds (seeds 1, 2, 3, 4 and 5): none is left.")
+
+
+def test_fresh_seeds_prefer_no_config_that_diverged_and_a_search_s_luck_is_not_told_of_it():
+    one, two, three = (
+        Confirmed(role, {}, {1: score}, {1: 0.5}, searched=0.9, diverged=diverged)
+        for role, score, diverged in (("best", 0.5, (2,)), ("best-2", 0.6, ()), ("best-3", 0.75, (3,)))
+    )
+    said = sentences([one, two, three])
+    assert said[-1] == ("On fresh seeds, best-2 has the best mean val score of the configs found that did not diverge.")
+    assert not any("luck" in sentence for sentence in said)

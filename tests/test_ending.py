@@ -61,7 +61,10 @@ def test_sums_are_means_over_seeds_and_the_cost(tmp_path):
     assert sums["best/test_acc_std"] == pytest.approx(0.17678, abs=1e-5)
     assert (sums["epochs_trained"], sums["epochs_saved"], sums["epochs_reused"]) == (76 + 6, 4, 0)
     assert sums["device_hours"] == pytest.approx(82 * 0.5 / 3600)
-    assert len(sums) < 25
+    assert len(sums) < 25 and "best/diverged" not in sums
+    diverged = confirming(20, "best", 3, 0.5, 0.5, "diverged")
+    hurt = replace(STUDY, trials=results(*TRIALS, *CONFIRMED, *diverged).trials)
+    assert {ended(hurt, tmp_path).metrics[f"best/{name}"] for name in ("seeds", "diverged")} == {2, 1}
 
 
 def test_a_study_without_a_result_ends_all_the_same(tmp_path):

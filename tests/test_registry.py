@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Place:
         self.folder, self.net = folder, net
         self.uri = database(folder)
 
-    def add(self, study: str, fresh: dict[int, float], data_id: str = "") -> Registered:
+    def add(self, study: str, fresh: Mapping[int, float | None], data_id: str = "") -> Registered:
         deliver(self.uri, night(study, fresh))
         return self.again(study, data_id)
 
@@ -97,6 +98,16 @@ def test_one_that_was_not_confirmed_is_a_challenger(place):
     found = place.add("one", {})
     assert (found.alias, found.why) == ("challenger", "it was not trained again on fresh seeds")
     assert place.add("two", {1: 0.25}).alias == "champion"
+
+
+def test_one_that_diverged_on_a_fresh_seed_is_a_challenger_however_good_the_others_were(place):
+    first = place.add("one", {1: 1.0, 2: None, 3: None})
+    why = "it diverged on 2 of 3 fresh seeds (seeds 2 and 3): its means are of the others, which survived"
+    assert (first.alias, first.why, place.aliases) == ("challenger", why, {"challenger": "1"})
+    assert place.client.get_model_version(NAME, "1").tags["lt.diverged"] == "2"
+    place.add("two", {1: 0.5})
+    place.client.set_registered_model_alias(NAME, "champion", "1")
+    assert place.again("one").alias == "challenger" and place.aliases == {"challenger": "1"}
 
 
 def test_a_champion_that_somebody_chose_by_hand_stays(place):

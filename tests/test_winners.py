@@ -156,6 +156,19 @@ def test_seeds_that_drew_other_images_are_of_the_config_and_controls_are_not(uri
     assert winners(uri, "mine-1", 1).best[0].fresh == {"score": {1: 0.75}, "test_acc": {1: 0.5}}
 
 
+def test_fresh_seeds_that_diverged_are_told_apart_from_those_that_finished(uri):
+    events = [BEGUN, *finished(0, 0.75, T1=1)]
+    for number, (seed, how) in enumerate({1: "finished", 2: "diverged", 3: "failed"}.items(), 1):
+        test = {"test_acc": 0.5} if how == "finished" else {}
+        events += [ask(number, "confirm", "best", seed, T1=1), *epochs(number, None, 0.5, 0.5, 0.5)]
+        events += [Told(number, how, test)]
+    twin = ask(4, "confirm", "best", 4, T1=1)
+    deliver(uri, [*events, twin, *epochs(4, None, 0.5, 0.5, 0.5), Told(4, "diverged", reused_from=2)])
+    best = winners(uri, "mine-1", 1).best[0]
+    assert (best.fresh, best.diverged) == ({"score": {1: 0.5}, "test_acc": {1: 0.5}}, (2, 4))
+    assert best.document()["diverged"] == [2, 4]
+
+
 def test_whole_trainings_taken_over_from_another_study_count_and_shorter_ones_do_not(uri):
     whole: list[Event] = [
         ask(0, T1=0),

@@ -1,10 +1,11 @@
 """The configs that were trained again on fresh seeds: their table, and what it says in words.
 
-The search's own score chose the winner, so it flatters it; what stands here chose nothing.
+The search's own score chose the winner, so it flatters it; what stands here chose nothing. A mean over seeds of which
+some diverged is of those that survived: it is shown with their number, and decides nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search_spaces.space import Setting
 from tuning.grid import Grid, settings_text
@@ -20,7 +21,7 @@ class Confirmed:
 
     Test values are those of the best validation epoch; of the last for the role `exact`, which has no val images.
     searched: its score in the search, None for plain CE. by_class: the mean test accuracy of each class; None where it
-        has no test image, empty where that was not measured.
+        has no test image, empty where that was not measured. diverged: the seeds that did, and have no values.
     """
 
     role: str
@@ -30,6 +31,7 @@ class Confirmed:
     macro: Mapping[int, float] = field(default_factory=dict)
     searched: float | None = None
     by_class: tuple[float | None, ...] = ()
+    diverged: tuple[int, ...] = ()
 
     @property
     def compared(self) -> Mapping[int, float]:
@@ -99,6 +101,7 @@ def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
         {run.seed: run.values["test_acc_macro"] for run in done if "test_acc_macro" in run.values},
         searched[0] if searched else None,
         _by_class(done, results.classes),
+        tuple(run.seed for run in runs if run.stop_reason == "diverged"),
     )
 
 
@@ -121,8 +124,18 @@ def differences(groups: Sequence[Confirmed]) -> dict[str, Difference | None]:
     ours = found(groups)
     of_ours = differences_to(paper.compared, [group.compared for group in ours])
     control = of_role(groups, CONTROL)
-    own = {CONTROL: paired_difference(control.compared, paper.compared)} if control else {}
-    return {**{group.role: d for group, d in zip(ours, of_ours, strict=True)}, **own}
+    own = {CONTROL: _difference(control, paper)} if control else {}
+    return {**{group.role: _of(d, group, paper) for group, d in zip(ours, of_ours, strict=True)}, **own}
+
+
+def _difference(one: Confirmed, other: Confirmed) -> Difference | None:
+    """A single question, with 5 % of its own."""
+    return _of(paired_difference(one.compared, other.compared), one, other)
+
+
+def _of(difference: Difference | None, one: Confirmed, other: Confirmed) -> Difference | None:
+    """A difference of two configs, marked where either diverged on a seed."""
+    return replace(difference, diverged=True) if difference and (one.diverged or other.diverged) else difference
 
 
 # --- the table --------------------------------------------------------------------------------------
@@ -147,7 +160,8 @@ def confirmed_grid(groups: Sequence[Confirmed], *, resampled: bool = False) -> G
 def _row(group: Confirmed, to_paper: Difference | None, macro: bool) -> list[str]:
     measured = [group.score, group.test, *([group.macro] if macro else [])]
     means = [percent(values.values()) for values in measured]
-    return [group.name, *means, str(len(group.test)), interval(to_paper) if to_paper else ""]
+    seeds = f"{len(group.test)}" + (f" ({len(group.diverged)} diverged)" if group.diverged else "")
+    return [group.name, *means, seeds, interval(to_paper) if to_paper else ""]
 
 
 def _holm(configs: int) -> str:
@@ -209,7 +223,8 @@ def sentences(groups: Sequence[Confirmed]) -> list[str]:
         said += [_comparison(group, paper, to_paper[group.role], len(ours)) for group in ours]
     lead = ours[0] if ours else paper
     if lead is not None and control is not None:
-        said.append(_comparison(lead, control, paired_difference(lead.compared, control.compared), 1))
+        said.append(_comparison(lead, control, _difference(lead, control), 1))
+    said += [diverging(group.noun, group.diverged, len(group.test)) for group in groups if group.diverged]
     said += [*_of_luck(ours), *_of_order(ours)]
     return [sentence[0].upper() + sentence[1:] for sentence in said]
 
@@ -220,6 +235,14 @@ def _paper_leads(ours: Sequence[Confirmed], paper: Confirmed | None) -> bool:
         return paper is not None
     found, begun = ours[0].searched, paper.searched
     return found is not None and begun is not None and found <= begun
+
+
+def diverging(noun: str, diverged: Sequence[int], finished: int) -> str:
+    """On which seeds a config diverged, and what its means are worth then."""
+    seeds = " and ".join(filter(None, [", ".join(map(str, diverged[:-1])), str(diverged[-1])]))
+    left = "its means are of the others, which survived" if finished else "none is left"
+    of = f"{len(diverged)} of {len(diverged) + finished} fresh seeds"
+    return f"{noun} diverged on {of} (seed{'s' if len(diverged) > 1 else ''} {seeds}): {left}."
 
 
 def _comparison(one: Confirmed, other: Confirmed, difference: Difference | None, configs: int) -> str:
@@ -236,7 +259,8 @@ def verdict(one: str, other: str, difference: Difference | None, configs: int, m
         return f"{one} against {other}: undecided, fewer than two seeds finished."
     claim = f"{one} is {difference.verdict} than {other}"
     if difference.verdict == "undecided":
-        claim = f"undecided whether {one} is better than {other}"
+        why = ", since seeds diverged" if difference.diverged else ""
+        claim = f"undecided whether {one} is better than {other}{why}"
     return (
         f"{claim}: {_points(difference.mean)} points of {measure}, 95 % interval [{_points(difference.low)}, "
         f"{_points(difference.high)}]{_holm(configs)}, {difference.n} paired seeds.{_what_would_decide(difference)}"
@@ -244,7 +268,7 @@ def verdict(one: str, other: str, difference: Difference | None, configs: int, m
 
 
 def _what_would_decide(difference: Difference) -> str:
-    if difference.verdict != "undecided" or not difference.mean:
+    if difference.verdict != "undecided" or difference.diverged or not difference.mean:
         return ""
     if not difference.deviation:
         return " More seeds are needed to know the spread."
@@ -257,7 +281,7 @@ def _what_would_decide(difference: Difference) -> str:
 def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
     """How much of the winner's search score did not come again."""
     best = ours[0] if ours else None
-    if best is None or best.searched is None:
+    if best is None or best.searched is None or best.diverged:
         return []
     lucky = luck(best.searched, best.score.values())
     if lucky is None:
@@ -272,6 +296,9 @@ def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
 
 def _of_order(ours: Sequence[Confirmed]) -> list[str]:
     """Say so where fresh seeds prefer another of the configs that were found."""
-    means = [mean(group.score.values()) or 0.0 for group in ours]
-    first = means.index(max(means)) if means else 0
-    return [f"on fresh seeds, {ours[first].role} has the best mean val score of the configs found."] if first else []
+    sound = [group for group in ours if not group.diverged]
+    first = max(sound, key=lambda group: mean(group.score.values()) or 0.0, default=None)
+    if first is None or first is ours[0]:
+        return []
+    which = "configs found" if len(sound) == len(ours) else "configs found that did not diverge"
+    return [f"on fresh seeds, {first.role} has the best mean val score of the {which}."]

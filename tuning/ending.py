@@ -59,6 +59,8 @@ def _sums(results: Results) -> Iterator[tuple[str, float]]:
         if centre is not None:
             yield f"{group.role}/test_acc_mean", centre
             yield f"{group.role}/seeds", len(group.compared)
+        if group.diverged:
+            yield f"{group.role}/diverged", len(group.diverged)
         if spread is not None:
             yield f"{group.role}/test_acc_std", spread
     spent = cost(results.study, results.trials)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tuning.confirmation import diverging
 from tuning.grid import Grid
 from tuning.model_card import Chosen
 from tuning.program import ABOUT, About, has_onnx
@@ -55,9 +56,10 @@ def _about(best: Winner) -> Iterator[str]:
 
 def _confirmed(best: Winner) -> Iterator[str]:
     """What the recipe came to on fresh seeds."""
-    if not best.fresh:
+    if best.diverged:
+        yield diverging("It", best.diverged, len(best.fresh.get("score", {})))
+    elif not best.fresh:
         yield "It was not trained again on fresh seeds."
-        return
     names = {"score": "validation accuracy", "test_acc": "test accuracy", "test_acc_macro": "macro test accuracy"}
     for metric, values in best.fresh.items():
         found = summary(values)

@@ -33,6 +33,7 @@ class RecordedRun:
     tags: dict[str, str]
     params: dict[str, str]
     metrics: dict[str, float]
+    stop_reason: str
 
 
 def address(uri: str, study: str | None) -> str:
@@ -105,9 +106,9 @@ class Record:
             token = page.token or ""
 
     def confirming(self, parent: Run) -> list[RecordedRun]:
-        """The confirming runs that finished."""
-        done = " and tags.`lt.kind` = 'confirm' and attributes.status = 'FINISHED'"
-        return [_recorded(run) for run in self.children(parent, done)]
+        """The confirming runs that finished or diverged."""
+        found = [_recorded(run) for run in self.children(parent, " and tags.`lt.kind` = 'confirm'")]
+        return [run for run in found if run.stop_reason in ("finished", "diverged")]
 
     def trial(self, study: str, number: int) -> RecordedRun:
         """A run of the newest study of a name by its number; InputError where there is none."""
@@ -173,12 +174,16 @@ class Record:
 
 def _is_whole(run: Run) -> bool:
     """Whether a run has its full length, trained or taken over, and did not diverge."""
-    reason, metrics = run.data.tags["lt.stop_reason"], run.data.metrics
-    if reason != "reused":
-        return reason == "finished"
-    if TWIN in run.data.tags:
-        return run.data.tags[TWIN] == "finished"
-    return metrics["epochs_trained"] + metrics["epochs_reused"] == _length(run)
+    return ended_by(run) == "finished"
+
+
+def ended_by(run: Run) -> str:
+    """Why a training ended; of one taken over, why that ended whose epochs it has, as far as the record says so."""
+    tags, metrics = run.data.tags, run.data.metrics
+    if tags["lt.stop_reason"] != "reused":
+        return tags["lt.stop_reason"]
+    epochs = metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0)
+    return tags.get(TWIN, "finished" if epochs == _length(run) else "reused")
 
 
 def _length(run: Run) -> int:
@@ -187,7 +192,7 @@ def _length(run: Run) -> int:
 
 
 def _recorded(run: Run) -> RecordedRun:
-    return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics)
+    return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, ended_by(run))
 
 
 def _trial(run: Run, study: Study, stop_reason: str) -> Trial:

@@ -1,7 +1,8 @@
 """MLflow's model registry: exported models as versions of their space's model, with the aliases champion, challenger.
 
 A champion is replaced only by a better mean score on fresh seeds, on the same data: never by a search's own score,
-which chose its config, and never by anything of the test part. To load a version needs mlflow and torch, no lt-tune.
+which chose its config, never by anything of the test part, and never by a config that diverged on one of those seeds.
+To load a version needs mlflow and torch, no lt-tune.
 """
 
 import os
@@ -20,11 +21,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.pytorch import save_model
 from mlflow.types import Schema, TensorSpec
 
+from tuning.confirmation import diverging
 from tuning.program import About
 from tuning.registered import Registered
 from tuning.tracking import client
 from tuning.trained import Network
-from tuning.winners import Winners, summary
+from tuning.winners import Winner, Winners, summary
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 SAME = ("lt.run_id", "lt.core_id", "lt.model_numerics")  # by which a version is known again
@@ -43,10 +45,11 @@ def register(uri: str, found: Winners, trained: Network, attached: Sequence[Path
         version = _known(record, name, tags)
         if version is None:
             version = _log_version(record, name, found, trained, tags, attached)
-        alias, why = _alias(record, name, version, tags)
+        alias, why = _alias(record, name, version, tags, found.best[0])
         record.set_registered_model_alias(name, alias, version)
-        if alias == CHAMPION and str(record.get_registered_model(name).aliases.get(CHALLENGER)) == version:
-            record.delete_registered_model_alias(name, CHALLENGER)
+        other = CHALLENGER if alias == CHAMPION else CHAMPION
+        if str(record.get_registered_model(name).aliases.get(other)) == version:
+            record.delete_registered_model_alias(name, other)
     return Registered(name, version, alias, why)
 
 
@@ -84,6 +87,7 @@ def _tags(found: Winners, trained: Network) -> dict[str, str]:
         "lt.score": repr(trained.score),
         "lt.test_acc": repr(trained.test.accuracy),
         "lt.seeds": str(len(best.fresh.get("score", {}))),
+        "lt.diverged": str(len(best.diverged)),
         **fresh,
     }
 
@@ -152,10 +156,12 @@ def _keep_on_cpu(path: Path) -> None:
 # --- the aliases ------------------------------------------------------------------------------------
 
 
-def _alias(record: Any, name: str, version: str, tags: Mapping[str, str]) -> tuple[str, str]:
+def _alias(record: Any, name: str, version: str, tags: Mapping[str, str], best: Winner) -> tuple[str, str]:
     """champion or challenger, and why."""
     champion = record.get_registered_model(name).aliases.get(CHAMPION)
     mean = tags.get("lt.score_mean")
+    if best.diverged:
+        return CHALLENGER, diverging("it", best.diverged, len(best.fresh.get("score", {}))).rstrip(".")
     if str(champion) == version:
         return CHAMPION, "it was the champion before"
     if mean is None:

@@ -18,7 +18,8 @@ RESOLUTION = 12  # decimal places; accuracies are ratios of counts, what lies be
 class Difference:
     """A paired difference of accuracies over n seeds: mean, standard deviation, two-sided t interval, p value.
 
-    `confidence` is the interval's own; it is above 95 % where several comparisons share 5 % (Holm, 1979).
+    `confidence` is the interval's own; it is above 95 % where several comparisons share 5 % (Holm, 1979). `diverged`:
+    whether either side did on a seed, so that these are the seeds that survived.
     """
 
     mean: float
@@ -28,15 +29,16 @@ class Difference:
     high: float
     p: float
     confidence: float = CONFIDENCE
+    diverged: bool = False
 
     @property
     def verdict(self) -> str:
         """better, not better, or undecided: whether the interval lies above 0, at or below 0, or holds it.
 
         Seeds that all gain, or all lose, exactly the same say nothing of the spread: an interval without width is
-        undecided, unless there is no difference at all.
+        undecided, unless there is no difference at all. Nor do seeds that only survived decide anything.
         """
-        if self.low == self.high != 0:
+        if self.diverged or self.low == self.high != 0:
             return "undecided"
         return "better" if self.low > 0 else "not better" if self.high <= 0 else "undecided"
 
@@ -103,9 +105,10 @@ def holm(p_values: Sequence[float], alpha: float) -> list[tuple[float, float]]:
 def seeds_to_decide(difference: Difference, power: float = POWER) -> int | None:
     """How many seeds would tell a difference from 0, were it and its spread the true ones; None for over 1,000.
 
-    The smallest n at which a two-sided paired t test at the difference's own level has this power.
+    The smallest n at which a two-sided paired t test at the difference's own level has this power. None, too, where
+    seeds diverged: more of them would not undo that.
     """
-    if not difference.mean or not difference.deviation:
+    if difference.diverged or not difference.mean or not difference.deviation:
         return None
     n = np.arange(2, MOST_SEEDS + 1)
     effect = abs(difference.mean) / difference.deviation

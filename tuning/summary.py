@@ -67,7 +67,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 def _group(group: Confirmed) -> dict[str, Any]:
     macro = {"test_acc_macro": dict(group.macro)} if group.macro else {}
     values = {"score": dict(group.score), "test_acc": dict(group.test), **macro}
-    return {"config": group.role, "settings": dict(group.settings), **values}
+    return {"config": group.role, "settings": dict(group.settings), **values, "diverged": list(group.diverged)}
 
 
 def _differences(groups: list[Confirmed]) -> dict[str, Any]:

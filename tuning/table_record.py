@@ -12,8 +12,7 @@ from search_spaces.ablation import Ablation
 from search_spaces.table import Table
 from tuning.filled import CellRun
 from tuning.measures import parsed
-from tuning.openrun import TWIN
-from tuning.record import AT_ONCE, Record
+from tuning.record import AT_ONCE, Record, ended_by
 
 MOST_EDITIONS = 1000
 DONE = ("finished", "diverged", "reused")
@@ -51,12 +50,12 @@ def _runs(record: Record, parent: Run, table: Table) -> Iterator[CellRun]:
 
 
 def _run(run: Run) -> CellRun:
-    tags, metrics = run.data.tags, run.data.metrics
+    tags, metrics, reason = run.data.tags, run.data.metrics, ended_by(run)
     epochs = int(metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0))
     return CellRun(
         config_id=tags["lt.config_id"],
         seed=int(tags["lt.seed"]),
-        stop_reason=_stop_reason(run, epochs),
+        stop_reason="diverged" if reason == "reused" else reason,  # of a table, nothing else ends before its time
         epochs=epochs,
         score=metrics.get("score"),
         values={name: value for name, value in metrics.items() if name.startswith(("test_", "influence_"))},
@@ -64,11 +63,3 @@ def _run(run: Run) -> CellRun:
         numerics=tags["lt.numerics"],
         run_id=run.info.run_id,
     )
-
-
-def _stop_reason(run: Run, epochs: int) -> str:
-    """Why a training ended; one taken over that does not say so ended by itself, or diverged before its last epoch."""
-    reason = run.data.tags["lt.stop_reason"]
-    if reason != "reused":
-        return reason
-    return run.data.tags.get(TWIN, "finished" if epochs == int(run.data.params["epochs"]) else "diverged")

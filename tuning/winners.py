@@ -24,6 +24,7 @@ class Winner:
     """One of the best configs: its run in the search, and what the same recipe did on fresh seeds.
 
     fresh: metric -> seed -> value, of `score` (val), `test_acc` and, where that chooses, `test_acc_macro`.
+    diverged: the fresh seeds that did, and have no values.
     """
 
     rank: int
@@ -31,6 +32,7 @@ class Winner:
     config: TrainConfig
     settings: Mapping[str, Setting]
     fresh: Mapping[str, Mapping[int, float]]
+    diverged: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class Winner:
             "score": self.score,
             "best_epoch": self.best_epoch,
             "confirmed": {metric: summary(values) for metric, values in self.fresh.items()} or None,
+            "diverged": list(self.diverged),
         }
 
 
@@ -125,7 +128,9 @@ def winners(uri: str, name: str, top: int) -> Winners:
 
 def _winner(rank: int, run: RecordedRun, record: Record, study: Study, confirming: Sequence[RecordedRun]) -> Winner:
     settings = settings_of(study.space.domains, run.params)
-    return Winner(rank, run, record.config(run.run_id), settings, _fresh(run, confirming))
+    own = [each for each in confirming if _confirms(each, run)]
+    diverged = sorted(int(each.tags["lt.seed"]) for each in own if each.stop_reason == "diverged")
+    return Winner(rank, run, record.config(run.run_id), settings, _fresh(own), tuple(diverged))
 
 
 def _best(trials: Iterable[RecordedRun], study: Study, top: int) -> list[RecordedRun]:
@@ -163,12 +168,15 @@ def _key(metric: str) -> str:
     return metric if metric == "score" else f"{metric}_at_best"
 
 
-def _fresh(trial: RecordedRun, confirming: Iterable[RecordedRun]) -> dict[str, dict[int, float]]:
-    """Metric -> seed -> value of a trial's config: of equal params, as other training images change its recipe."""
+def _confirms(run: RecordedRun, trial: RecordedRun) -> bool:
+    """Whether a run is of a trial's config: of equal params, as other training images change its recipe."""
+    return run.tags["lt.role"] not in (CONTROL, EXACT) and _seedless(run.params) == _seedless(trial.params)
+
+
+def _fresh(confirming: Iterable[RecordedRun]) -> dict[str, dict[int, float]]:
+    """Metric -> seed -> value of one config's confirming runs that finished."""
     found: dict[str, dict[int, float]] = {}
-    for run in confirming:
-        if run.tags["lt.role"] in (CONTROL, EXACT) or _seedless(run.params) != _seedless(trial.params):
-            continue
+    for run in (run for run in confirming if run.stop_reason == "finished"):
         for metric in (name for name in FRESH if name in run.metrics):
             found.setdefault(metric, {})[int(run.tags["lt.seed"])] = run.metrics[metric]
     return found
