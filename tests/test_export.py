@@ -12,7 +12,7 @@ from PIL import Image
 from lt_core import InputError, TrainConfig
 from lt_core.config import canonical
 from tuning.events import EpochDone, StudyFolder
-from tuning.export import Folder, export, export_configs
+from tuning.export import MARK, Folder, export, export_configs
 from tuning.exported import Exported
 from tuning.home import Home
 from tuning.program import has_onnx, read
@@ -93,7 +93,7 @@ def test_it_holds_configs_model_card_scores_and_checksums_and_nothing_else(home)
 def test_the_checksums_are_those_of_the_files(home):
     found = exported(home)
     *others, sums = found.files
-    lines = dict(reversed(line.split("  ")) for line in sums.read_text().splitlines())
+    lines = dict(reversed(line.split("  ")) for line in sums.read_text().splitlines()[1:])
     assert lines == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in others}
 
 
@@ -112,12 +112,37 @@ def test_a_smaller_export_again_leaves_nothing_of_the_larger_and_all_of_the_user
     assert sorted(path.name for path in (home.path / "out").iterdir()) == sorted(["best.yaml", "notes.txt", *ALWAYS])
 
 
-def test_checksums_of_files_elsewhere_remove_nothing_there(tmp_path):
-    (tmp_path / "precious").write_text("x")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "SHA256SUMS").write_text(f"{'0' * 64}  ../precious\n")
-    Folder(tmp_path / "out").close()
-    assert (tmp_path / "precious").exists()
+def sums(folder, *names, mark=MARK):
+    """A folder's checksums of files of the text `x`, as an export writes them."""
+    folder.mkdir(exist_ok=True)
+    lines = [*([mark] if mark else []), *(f"{hashlib.sha256(b'x').hexdigest()}  {name}" for name in names)]
+    (folder / "SHA256SUMS").write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize(("mark", "gone"), [(MARK, {"left.yaml"}), ("", set()), ("# mine", set())])
+def test_only_what_an_export_wrote_and_nobody_changed_is_removed(tmp_path, mark, gone):
+    out = tmp_path / "out"
+    sums(out, "left.yaml", "changed.yaml", "absent.yaml", "../precious", str(tmp_path / "precious"), "..", mark=mark)
+    files = {out / "left.yaml": "x", out / "changed.yaml": "mine", out / "b": "x", tmp_path / "precious": "x"}
+    for path, text in files.items():
+        path.write_text(text)
+    Folder(out).close()
+    assert {path.name for path in files if not path.exists()} == gone
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "README.md"])
+def test_a_folder_whose_files_would_be_written_over_is_refused(home, name):
+    (home.path / "out").mkdir()
+    (home.path / "out" / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"out has a {name} that no export wrote: give another folder"):
+        exported(home)
+    assert [path.name for path in (home.path / "out").iterdir()] == [name]
+
+
+def test_the_checksums_are_those_that_sha256sum_checks(home):
+    exported(home, model=False)
+    done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=home.path / "out", check=False)
+    assert done.returncode == 0
 
 
 def test_the_scores_are_the_records(home):

@@ -25,12 +25,16 @@ from tuning.trained import Network, Retraining, network
 from tuning.uris import without_secrets
 from tuning.winners import Winner, Winners, winners
 
-SUMS, SCORES, CARD = "SHA256SUMS", "scores.json", "model_card.md"
+SUMS, README, SCORES, CARD = "SHA256SUMS", "README.md", "scores.json", "model_card.md"
+MARK = "# written by lt-tune export: the next one removes what of it is left over"
 
 
 @dataclass
 class Folder:
-    """A folder that is written file by file; `close` adds the checksums and removes what an earlier export left."""
+    """A folder that is written file by file; `close` adds the checksums and removes what an earlier export left.
+
+    What anybody else wrote into it stays: only files that an export's checksums name, and still fit, are an export's.
+    """
 
     path: Path
     names: list[str] = field(default_factory=list)
@@ -47,13 +51,30 @@ class Folder:
 
     def close(self) -> list[Path]:
         """All files, the checksums last."""
+        for name, digest in self._before().items():
+            if name not in self.names and self._digest(name) == digest:
+                (self.path / name).unlink()
+        lines = [MARK, *(f"{self._digest(name)}  {name}" for name in self.names)]
+        (self.path / SUMS).write_text("".join(f"{line}\n" for line in lines))
+        return [self.path / name for name in (*self.names, SUMS)]
+
+    def check(self) -> None:
+        """InputError where a file that every export writes would take the place of another's."""
+        for name in (SUMS, README) if not self._before() else ():
+            if (self.path / name).exists():
+                raise InputError(f"--out {self.path} has a {name} that no export wrote: give another folder")
+
+    def _before(self) -> dict[str, str]:
+        """The files that an earlier export left here, with their checksums."""
         sums = self.path / SUMS
-        before = [line.partition("  ")[2] for line in sums.read_text().splitlines()] if sums.exists() else []
-        for name in set(before) - set(self.names):
-            (self.path / Path(name).name).unlink(missing_ok=True)
-        digests = {name: hashlib.sha256((self.path / name).read_bytes()).hexdigest() for name in self.names}
-        sums.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
-        return [*(self.path / name for name in self.names), sums]
+        lines = sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
+        found = [line.partition("  ") for line in lines[1:]] if lines[:1] == [MARK] else []
+        return {name: digest for digest, _, name in found if name == Path(name).name}
+
+    def _digest(self, name: str) -> str:
+        """The checksum of a file; '' where there is none."""
+        file = self.path / name
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def export_configs(tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml") -> list[Path]:
@@ -77,6 +98,7 @@ def export(home: Home, study: str, top: int, out: Path, *, model: bool, register
     found = winners(home.tracking_uri, study, top)
     folder = Folder(out)
     with _writable(out):
+        folder.check()
         _write_configs(folder, found, "yaml")
     trained = _trained(home, found, device) if model else None
     with _writable(out):
@@ -85,7 +107,7 @@ def export(home: Home, study: str, top: int, out: Path, *, model: bool, register
         folder.write(SCORES, json.dumps(_scores(found, trained), indent=2) + "\n")
     registered, failure = _registered(home, found, trained, folder) if trained and register else (None, "")
     with _writable(out):
-        folder.write("README.md", handout.readme(found, trained, registered, without_secrets(home.tracking_uri)))
+        folder.write(README, handout.readme(found, trained, registered, without_secrets(home.tracking_uri)))
         files = tuple(folder.close())
     notes = [*_notes(found.best[0], trained), *([failure] if failure else [])]
     return Exported(files, registered, tuple(notes), bool(failure))
