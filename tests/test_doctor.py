@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mlflow import MlflowClient
 from recording import free_port
 
 from tuning import doctor
 from tuning.doctor import Finding, findings
 from tuning.environment import facts
 from tuning.home import Home
+from tuning.tracking import TRIAL
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -98,9 +100,22 @@ def test_a_record_whose_artifacts_find_no_place_is_named(home):
 
 
 @pytest.mark.usefixtures("no_ray")
-def test_asking_twice_leaves_no_experiment(home):
-    from mlflow import MlflowClient
+def test_what_could_not_be_written_once_does_not_hinder_the_next_time(home):
+    home.artifacts.write_text("in the way")
+    assert [state for state, _ in of(home, "MLflow")] == ["fails"]
+    assert [experiment.name for experiment in MlflowClient(home.tracking_uri).search_experiments()] == ["Default"]
+    home.artifacts.unlink()
+    assert [state for state, _ in of(home, "MLflow")] == ["ok"]
 
+
+@pytest.mark.usefixtures("no_ray")
+def test_an_experiment_that_an_earlier_doctor_left_is_used(home):
+    MlflowClient(home.tracking_uri).create_experiment(TRIAL, (home.artifacts / TRIAL).as_uri())
+    assert [state for state, _ in of(home, "MLflow")] == ["ok"]
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_asking_twice_leaves_no_experiment(home):
     assert of(home, "MLflow") == of(home, "MLflow") == [("ok", f"{home.tracking_uri} takes runs and artifacts")]
     assert [experiment.name for experiment in MlflowClient(home.tracking_uri).search_experiments()] == ["Default"]
 

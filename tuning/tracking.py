@@ -42,13 +42,15 @@ def check_writes(uri: str, artifacts: Path) -> None:
     try:
         record = client(uri)
         found = record.get_experiment_by_name(TRIAL)
-        if found is not None:
+        if found is not None and found.lifecycle_stage == "deleted":
             record.restore_experiment(found.experiment_id)
         place = experiment_id(record, TRIAL, None if is_server(uri) else artifacts)
-        run_id = record.create_run(place).info.run_id
-        record.log_text(run_id, "written", "trial.txt")
-        record.set_terminated(run_id)
-        record.delete_experiment(place)
+        try:
+            run_id = record.create_run(place).info.run_id
+            record.log_text(run_id, "written", "trial.txt")
+            record.set_terminated(run_id)
+        finally:
+            record.delete_experiment(place)
     except Exception as error:  # MLflow's own, SQLAlchemy's, those of the artifact store
         raise InputError(f"the tracking URI {without_secrets(uri)} cannot be written: {reason(error)}") from None
 
