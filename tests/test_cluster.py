@@ -18,6 +18,7 @@ from conftest import OURS, SECONDS, workers
 from jsonschema import ValidationError
 
 import tuning.cluster
+from lt_core import InputError
 
 ROOT = Path(__file__).parent.parent
 HIDING = ["unshare", "--map-root-user", "--mount"]  # a mount that one process tree alone sees
@@ -284,6 +285,13 @@ def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(clust
     assert [(r.info.status, r.data.tags["lt.stop_reason"]) for r in runs] == [("FINISHED", "finished")] * 3
     assert [list(lt.series(run, "val_acc")) for run in runs] == [[1, 2, 3, 4, 5, 6]] * 3
     assert '"state": "finished"' in out
+
+
+@pytest.mark.parametrize("store", ["ftp://key:s3cret@host/x", "/proc/none?token=s3cret"])
+def test_no_secret_of_a_store_is_shown(store):
+    with pytest.raises(InputError, match="cannot be written") as caught:
+        tuning.cluster.check_store(store)
+    assert "s3cret" not in str(caught.value) + tuning.cluster.unshared(store, "10.0.0.1")
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ import search_spaces
 import tuning
 from lt_core.value import InputError
 from tuning.store import Store
+from tuning.uris import without_secrets
 
 ANSWER_SECONDS = 8
 NODE_SECONDS = 60
@@ -137,24 +138,29 @@ def check_store(store: str) -> None:
 
     Nodes that come later are asked when a trial starts there.
     """
-    others = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != ray.get_runtime_context().get_node_id()]
     name = f"probe-{secrets.token_hex(4)}"
     try:
         Store(store).write(name, b"readable")
     except (OSError, ValueError) as error:  # pyarrow's are of both kinds
-        raise InputError(f"the checkpoint store {store} cannot be written: {str(error).splitlines()[0]}") from None
+        said = without_secrets(f"the checkpoint store {store} cannot be written: {error}")  # pyarrow's name it, too
+        raise InputError(said.splitlines()[0]) from None
     try:
-        for node in others:
+        for node in _other_nodes():
             if not _reads(store, name, node["NodeID"]):
                 raise InputError(unshared(store, node["NodeManagerAddress"]))
     finally:
         Store(store).delete(name)
 
 
+def _other_nodes() -> list[dict[str, Any]]:
+    here = ray.get_runtime_context().get_node_id()
+    return [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+
+
 def unshared(store: str, node: str) -> str:
     """What is wrong with a checkpoint store that a node does not share."""
     return (
-        f"the checkpoint store {store} is not readable on node {node}: "
+        f"the checkpoint store {without_secrets(store)} is not readable on node {node}: "
         "give --store a folder that all nodes share, or a URI such as s3://bucket/folder"
     )
 

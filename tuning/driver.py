@@ -21,6 +21,7 @@ from tuning.results import best_trial
 from tuning.stages import Stage
 from tuning.store import Store, checkpoint_name
 from tuning.trunks import Trunks
+from tuning.uris import without_secrets
 
 REUSABLE = ("finished", "early_stopped", "diverged")
 PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
@@ -95,7 +96,7 @@ class Driver:
 
     def trouble(self, number: int, said: str) -> None:
         """Ray says why a trial's worker is gone; it may try again."""
-        self._troubles[number] = said
+        self._troubles[number] = without_secrets(said)
 
     def lost(self, number: int) -> None:
         """Ray gave a trial up, after its retries."""
@@ -219,4 +220,6 @@ def _told(number: int, report: Mapping[str, Any]) -> Told:
     """A trial's end as its worker reports it."""
     fields = ("test", "test_series", "evaluations", "series", "error")
     given = {name: report[name] for name in fields if name in report}
+    if "error" in given:  # which the record shows, and which may name the store
+        given["error"] = without_secrets(given["error"])
     return Told(number, report["stop_reason"], **given)
