@@ -242,5 +242,8 @@ def test_each_picture_is_a_png_of_a_readable_size():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_or_two_trials_are_enough_for_a_picture(count):
-    for figure in figures.figures(of(count, of_t1), None).values():
-        figures.png(figure)
+    found = figures.figures(of(count, of_t1), None)
+    assert found.keys() == {"history", "slices", "parallel", "rungs"}
+    assert len(points(found["history"], f"full length ({count})")) == count
+    for figure in found.values():
+        assert imread(io.BytesIO(figures.png(figure))).std() > 0.01  # something is drawn
