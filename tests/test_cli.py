@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from search_spaces import CONFIGS, SPACES, Study
+from tuning import cli
 from tuning.events import StudyFolder
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +30,13 @@ def test_help_waits_for_no_heavy_import():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "search" in done.stdout and "train" in done.stdout
+
+
+def test_every_verb_takes_what_the_contract_says():
+    verbs = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
+    taken = {name: {option for each in verb.params for option in each.opts} for name, verb in verbs.items()}
+    lacking = {name: {"--home", "--tracking-uri", "--json"} - options for name, options in taken.items()}
+    assert len(lacking) > 10 and not any(lacking.values()), lacking
 
 
 # --- what is refused --------------------------------------------------------------------------------
@@ -100,6 +109,7 @@ OTHERS = [
     (["predict", "none", "x.png", "--top", "0"], "--top"),
     (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
+    (["submit", "--json", "search", "demo", "--address", "http://127.0.0.1:1"], "127.0.0.1:1 is no Ray dashboard"),
     (["submit", "export", "demo-1"], "submit takes one of search, ablate, train and its options, not `export`"),
     (["status", "--address", "http://127.0.0.1:1"], "--address http://127.0.0.1:1 is no Ray dashboard"),
     (["logs", "a-job", "--address", "http://127.0.0.1:1"], "--address http://127.0.0.1:1 is no Ray dashboard"),

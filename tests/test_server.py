@@ -1,3 +1,4 @@
+import json
 import signal
 import time
 import urllib.request
@@ -34,6 +35,8 @@ def test_of_a_server_that_runs_the_address_of_the_study_is_said(lt, tmp_path):
         shown = f"http://***@127.0.0.1:{server.port}/team/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
         code, out, err = lt.here("ui", *option, "--no-browser", "--tracking-uri", server.uri)
         assert (code, out) == (0, f"the record is at {shown}\n"), err
+    _, out, _ = lt.here("ui", "--no-browser", "--json", "--tracking-uri", server.uri)
+    assert json.loads(out) == {"address": shown}
     code, _, err = lt.here("ui", "c-1", "--no-browser", "--tracking-uri", server.uri)
     assert code == 2 and "the record has no study `c-1`" in err
     server.kill()

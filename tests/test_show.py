@@ -153,7 +153,8 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others(capsys, home):
         (folder.study_file.parent / "events.jsonl").write_text(log)
     assert show.studies(home, as_json=True) == 0
     states = {line["study"]: line["state"] for line in json.loads(capsys.readouterr().out)}
-    assert states == {"good": "unfinished, 0 of 16 trials", "bad": "cannot be read: JSONDecodeError"}
+    said = f"cannot be read: {StudyFolder(home.path, 'bad').events_file} is no event log of this version"
+    assert states == {"good": "unfinished, 0 of 16 trials", "bad": said}
 
 
 def test_another_home_is_named_with_what_the_shell_needs(capsys, tmp_path):
@@ -228,3 +229,21 @@ def test_an_empty_home_says_how_to_begin(capsys, home):
     assert capsys.readouterr().out == "[]\n"
     assert show.studies(home, as_json=False) == 0
     assert "lt-tune search demo" in capsys.readouterr().out
+
+
+# --- jobs -------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_was_started_is_shown_with_what_follows_it(capsys):
+    follow = "lt-tune logs j-1 --follow --address http://head:8265"
+    assert show.submitted("j-1", "http://head:8265", as_json=False) == 0
+    assert capsys.readouterr().out == f"j-1\nfollow it: {follow}\n"
+    show.submitted("j-1", "http://head:8265", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"job": "j-1", "follow": follow}
+
+
+def test_a_job_s_log_is_printed_as_it_is_or_in_one_document(capsys):
+    assert show.logs("j-1", iter(["a\n", "b"]), as_json=False) == 0
+    assert capsys.readouterr().out == "a\nb"
+    show.logs("j-1", iter(["a\n", "b"]), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"job": "j-1", "log": "a\nb"}

@@ -230,6 +230,8 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes.")] = 3,
     fit: Annotated[bool, typer.Option("--fit", help="Resize and convert images that are not as the model's.")] = False,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Classify images with an exported model, from its file alone."""
@@ -325,33 +327,42 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """The MLflow UI on the record, opened at a study, until Ctrl-C."""
     _quiet()
     from tuning import server
     from tuning.home import Home
 
-    return server.serve(Home.at(home, tracking_uri), study, port, browser)
+    return server.serve(Home.at(home, tracking_uri), study, port, browser, as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def submit(
     context: typer.Context,
     address: DashboardOption = DASHBOARD,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
 ) -> int:
-    """Run a verb and its options as a job on a Ray cluster: lt-tune submit search SPACE ..."""
-    _quiet()
-    from tuning import jobs
+    """Run a verb and its options as a job on a Ray cluster: lt-tune submit search SPACE ...
 
-    job = jobs.submit(address, context.args)
-    typer.echo(f"{job}\nfollow it: lt-tune logs {job} --follow --address {address}")
-    return 0
+    Home and record are the job's, on its head; --json is not: what stands after -- is the job's alone.
+    """
+    _quiet()
+    from tuning import jobs, show
+
+    place = {"--home": home, "--tracking-uri": tracking_uri}
+    given = [each for option, value in place.items() if value is not None for each in (option, str(value))]
+    return show.submitted(jobs.submit(address, [*context.args, *given]), address, as_json)
 
 
 @app.command()
 def status(
     job: Annotated[str | None, typer.Argument(help="[all]")] = None,
     address: DashboardOption = DASHBOARD,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """The jobs of a Ray cluster that `submit` started, the newest first."""
@@ -366,20 +377,23 @@ def logs(
     job: Annotated[str, typer.Argument()],
     follow: Annotated[bool, typer.Option("--follow", help="To its end.")] = False,
     address: DashboardOption = DASHBOARD,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """What a job has printed."""
     _quiet()
-    from tuning import jobs
+    from tuning import jobs, show
 
-    for piece in jobs.logs(address, job, follow):
-        typer.echo(piece, nl=False)
-    return 0
+    return show.logs(job, jobs.logs(address, job, follow), as_json)
 
 
 @app.command()
 def stop(
     job: Annotated[str, typer.Argument()],
     address: DashboardOption = DASHBOARD,
+    home: HomeOption = None,
+    tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Interrupt a job, as Ctrl-C would; a search can go on afterwards."""

@@ -1,5 +1,6 @@
 """The MLflow UI on the record: starts a server, waits until it answers, stops it cleanly."""
 
+import json
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from tuning.uris import is_server, without_secrets
 START_SECONDS = 60
 
 
-def serve(home: Home, study: str | None, port: int, browser: bool) -> int:
+def serve(home: Home, study: str | None, port: int, browser: bool, as_json: bool) -> int:
     """Serve a database until Ctrl-C; of an MLflow server that runs already, only say (and open) the address.
 
     study: whose page that is; None is the newest's. InputError where the record has none of its name.
@@ -30,7 +31,7 @@ def serve(home: Home, study: str | None, port: int, browser: bool) -> int:
     check_answers(home.tracking_uri)
     shown = address_of(home.tracking_uri, study)
     if is_server(home.tracking_uri):
-        _announce(home.tracking_uri.rstrip("/") + shown, "", browser)
+        _announce(home.tracking_uri.rstrip("/") + shown, "", browser, as_json)
         return 0
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -43,7 +44,7 @@ def serve(home: Home, study: str | None, port: int, browser: bool) -> int:
         if not _answers(process, address):
             typer.echo(f"error: the MLflow server did not start; {log} says why", err=True)
             return 1
-        _announce(address + shown, " (Ctrl-C ends)", browser)
+        _announce(address + shown, " (Ctrl-C ends)", browser, as_json)
         return process.wait()
     except KeyboardInterrupt:
         return 0
@@ -71,8 +72,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _announce(address: str, hint: str, browser: bool) -> None:
-    typer.echo(f"the record is at {without_secrets(address)}{hint}")
+def _announce(address: str, hint: str, browser: bool, as_json: bool) -> None:
+    shown = without_secrets(address)
+    typer.echo(json.dumps({"address": shown}) if as_json else f"the record is at {shown}{hint}")
     if browser:
         webbrowser.open(address)
 

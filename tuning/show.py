@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lt_core.value import InputError
 from tuning import commands, summary, table_show
 from tuning.doctor import Finding
 from tuning.events import StudyFolder, TrialRecord, folders
@@ -104,6 +105,26 @@ def jobs(found: Sequence[Job], as_json: bool) -> int:
     return 0
 
 
+def submitted(job: str, address: str, as_json: bool) -> int:
+    """A job that was started, and the command that follows it."""
+    follow = f"lt-tune logs {job} --follow --address {without_secrets(address)}"
+    if as_json:
+        _print_json({"job": job, "follow": follow})
+    else:
+        print(f"{job}\nfollow it: {follow}")
+    return 0
+
+
+def logs(job: str, pieces: Iterable[str], as_json: bool) -> int:
+    """What a job printed, piece by piece as it comes; as one document once it is all there."""
+    if as_json:
+        _print_json({"job": job, "log": "".join(pieces)})
+        return 0
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    return 0
+
+
 def studies(home: Home, as_json: bool) -> int:
     """The studies of a home with the command that goes on."""
     found = [_listed(folder, home) for folder in folders(home.path)] + table_show.listed(home)
@@ -122,8 +143,8 @@ def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
     try:
         command = commands.resume(folder.name, stored(folder).space.name, home)
         return {"study": folder.name, "state": state(folder), "command": command}
-    except (ValueError, TypeError, KeyError) as error:
-        return {"study": folder.name, "state": f"cannot be read: {type(error).__name__}", "command": ""}
+    except InputError as error:
+        return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
 
 def _print_study(outcome: Outcome, home: Home) -> None:

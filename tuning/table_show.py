@@ -5,13 +5,14 @@ from collections import Counter
 
 from rich.console import Console
 
+from lt_core.value import InputError
 from search_spaces.ablation import Ablation
 from tuning import commands
 from tuning.ablate import Ablated
 from tuning.ablate import ablate as ablation
 from tuning.events import TableFolder, table_folders
 from tuning.filled import Filled, of_history
-from tuning.home import Home
+from tuning.home import Home, load_file
 from tuning.table_terminal import Terminal
 
 
@@ -23,14 +24,14 @@ def listed(home: Home) -> list[dict[str, str]]:
 def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
     """An edition's name, state and command; one that cannot be read does not hide the others."""
     try:
-        ablation = Ablation.load(folder.study_file.read_text(encoding="utf-8"))
+        ablation = load_file(folder.study_file, lambda plain: Ablation)
         history = folder.history()
         done = sum(trial.told is not None for trial in history.of_kind("cell"))
         over = history.ended is not None and history.ended.stop_reason == "finished"
         state = f"{'finished' if over else 'unfinished'}, {done} trainings"
         return {"study": folder.name, "state": state, "command": commands.ablate(ablation, home)}
-    except (ValueError, TypeError, KeyError) as error:
-        return {"study": folder.name, "state": f"cannot be read: {type(error).__name__}", "command": ""}
+    except InputError as error:
+        return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
 
 def ablate(asked: Ablation, home: Home, address: str | None, store: str | None, download: bool, as_json: bool) -> int:
