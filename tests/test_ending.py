@@ -21,7 +21,14 @@ def test_the_report_lies_in_a_folder_from_where_it_is_attached(tmp_path):
     end = ended(STUDY, tmp_path / "report")
     assert end.folder == str(tmp_path / "report") and end.stop_reason == "finished"
     names = {path.relative_to(end.folder).as_posix() for path in (tmp_path / "report").rglob("*") if path.is_file()}
-    assert {"report.html", "report.md", "leaderboard.csv", "confirmed.csv", "figures/history.png"} <= names
+    assert {
+        "report.html",
+        "report.md",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "confirmed.csv",
+        "figures/history.png",
+    } <= names
     assert not [name for name in names if name.endswith(".tex")]
     assert "trained: 4." in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
 

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,11 @@ GRID = Grid("A title", ["rank", "label"], [["1", 'a "b", c'], ["-", "± α"]], 1
 
 def test_a_table_as_markdown():
     assert GRID.markdown() == '| rank | label |\n| --- | --- |\n| 1 | a "b", c |\n| - | ± α |'
+
+
+def test_a_table_as_mlflow_keeps_it_has_numbers_as_numbers():
+    table = json.loads(Grid("", ["trial", "alpha", "state"], [["3", "1e-05", "reused"]], 1).table())
+    assert table == {"columns": ["trial", "alpha", "state"], "data": [[3, 1e-05, "reused"]]}
 
 
 def in_terminal(grid: Grid, width: int) -> str:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import torch
 from conftest import SECONDS, workers
+from mlflow import MlflowClient
 from test_events import epoch
 
 from lt_core import InputError, fit
@@ -81,11 +82,18 @@ def test_the_report_out_of_the_record_is_the_one_that_the_driver_left_there(home
     code, _, err = home.here("report", "demo-1", "--out", tmp_path)
     assert (code, err) == (0, "")
     left = home.home / "studies" / "demo-1" / "report"
-    for path in sorted(left.rglob("*.*")):
+    for path in sorted(path for path in left.rglob("*.*") if path.suffix != ".json"):
         assert (tmp_path / path.relative_to(left)).read_bytes() == path.read_bytes(), path.name
     (study,) = home.runs("study")
     assert {"report.html", "figures", "leaderboard.csv"} <= {file.path for file in home.artifacts(study)}
     assert "![The score of each trial" in study.data.tags["mlflow.note.content"]
+
+
+def test_the_leaderboard_is_a_table_of_mlflow(home, undisturbed, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", home.uri)
+    (study,) = home.runs("study")
+    table = MlflowClient().load_table(study.info.experiment_id, "leaderboard.json", [study.info.run_id])
+    assert list(table["#"])[:2] == [1, 2] and table["score"].max() == table["score"][0]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])

@@ -131,6 +131,6 @@ def _ended(ablation: Ablation, table: Table, history: History, folder: TableFold
     filled = Filled(table, ablation, of_history(history), home.data)
     document = table_report(table, [filled], home.data, table_picture)
     out = folder.path / "report"
-    formats.write(document, formats.FORMATS, out)
+    formats.write(document, (*formats.FORMATS, "table"), out)
     metrics = {"cells_measured": float(sum(bool(filled.runs_of(cell)) for cell in filled.cells if cell.trains))}
     return Ended("finished", overview(filled), metrics, {"table.yaml": ablation.dump()}, str(out))

@@ -15,7 +15,7 @@ from tuning.results import Results
 from tuning.statistics import deviation, mean
 
 TOP = 10  # trials on the page
-ATTACHED = ("html", "md", "csv")
+ATTACHED = ("html", "md", "csv", "table")
 
 
 def ended(results: Results, folder: Path) -> Ended:

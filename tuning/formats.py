@@ -42,7 +42,7 @@ def markdown(document: Document, figures: str = "") -> str:
 
 
 def files(document: Document, kinds: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Paths and contents of a report's files in some formats."""
+    """Paths and contents of a report's files in some formats; `table` is MLflow's form of tables."""
     if "html" in kinds:
         yield "report.html", page(document).encode()
     if "md" in kinds:
@@ -51,6 +51,8 @@ def files(document: Document, kinds: Collection[str]) -> Iterator[tuple[str, byt
     for stem, grid in document.tables.items():
         if "csv" in kinds:
             yield f"{stem}.csv", grid.csv().encode()
+        if "table" in kinds:
+            yield f"{stem}.json", grid.table().encode()
         if "latex" in kinds:
             yield f"{stem}.tex", (grid.latex() + "\n").encode()
     if "latex" in kinds:

@@ -3,9 +3,11 @@
 import csv
 import html
 import io
+import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -59,6 +61,10 @@ class Grid:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.heads, *self.rows])
         return text.getvalue()
+
+    def table(self) -> str:
+        """As MLflow keeps tables: JSON in pandas' orientation `split`, numbers as numbers."""
+        return json.dumps({"columns": self.heads, "data": [[_typed(cell) for cell in row] for row in self.rows]})
 
     def latex(self) -> str:
         """As a LaTeX table with booktabs' rules, its title as the caption."""
@@ -114,6 +120,13 @@ class Grid:
     def _html_row(self, row: int, cells: Sequence[str]) -> str:
         inside = "".join(f"<td{self._class(i)}>{cell}</td>" for i, cell in enumerate(cells))
         return f"<tr class='unranked'>{inside}</tr>" if row >= self.unranked else f"<tr>{inside}</tr>"
+
+
+def _typed(cell: str) -> int | float | str:
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(cell)
+    return cell
 
 
 def _latex(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from tuning.events import EpochDone, StopReason, Told
 from tuning.tracking import reason
@@ -77,8 +78,11 @@ class OpenRun:
         self._lacks |= not self._artifacts.text(self.run_id, name, text)
 
     def keep_folder(self, folder: str) -> None:
-        """Keep the files of a folder as artifacts."""
+        """Keep the files of a folder as artifacts; tables in JSON are listed as `log_table` lists its own."""
         self._lacks |= not self._artifacts.folder(self.run_id, folder)
+        if folder and (tables := sorted(Path(folder).glob("*.json"))):
+            listed = [{"path": path.name, "type": "table"} for path in tables]
+            self.tags[MLFLOW_LOGGED_ARTIFACTS] = json.dumps(listed)
 
     def add(self, event: EpochDone) -> None:
         """Take an epoch in."""
