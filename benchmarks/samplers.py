@@ -27,6 +27,7 @@ NOISE = 0.01
 BEST = 0.8
 CHANCE = 0.1
 CLIFF = 2.5  # of log10 alpha + log10 lr / 2, beyond which trials diverge; the best point lies below at 1.75
+TOP, CONFIRMING, OTHERS = 3, range(1, 6), range(6, 11)  # configs; seeds
 Settings = dict[str, float | int | str]
 Train = Callable[[Settings], float]  # a point's score; NaN where it diverges
 
@@ -60,8 +61,8 @@ def surrogate(settings: Settings) -> float:
     return BEST - 0.05 * lr - far
 
 
-def search(space: Space, sampler: str, seed: int, trials: int, train: Train) -> tuple[Settings, list[bool]]:
-    """The point that scored best, and which trials diverged."""
+def search(space: Space, sampler: str, seed: int, trials: int, train: Train) -> tuple[list[Settings], list[bool]]:
+    """The points that were finished, the best score first, and which trials diverged."""
     study = Study.parse({"space": space.plain(), "sampler": sampler, "seed": seed, "trials": trials})
     adviser, history = Adviser(study, [], CHANCE), History()
     for number in range(trials):
@@ -75,8 +76,10 @@ def search(space: Space, sampler: str, seed: int, trials: int, train: Train) -> 
         history.apply(Told(number, "diverged" if diverged else "finished"))
         adviser.tell(history.trials[number])
     done = [trial for trial in history.trials.values() if trial.stop_reason == "finished"]
-    best = max(done, key=lambda trial: trial.last["score"])
-    return best.asked.settings, [trial.stop_reason == "diverged" for trial in history.trials.values()]
+    ranked = sorted(done, key=lambda trial: -trial.last["score"])
+    return [trial.asked.settings for trial in ranked], [
+        trial.stop_reason == "diverged" for trial in history.trials.values()
+    ]
 
 
 def interval(values: list[float]) -> str:
@@ -96,8 +99,8 @@ def on_surrogate(seeds: int, trials: int) -> None:
         cliffs = []
         for seed in range(seeds):
             noise = random.Random(seed)
-            best, diverged = search(SURROGATE, sampler, seed, trials, lambda s: surrogate(s) + noise.gauss(0, NOISE))  # noqa: B023
-            found.append(BEST - surrogate(best))
+            ranked, diverged = search(SURROGATE, sampler, seed, trials, lambda s: surrogate(s) + noise.gauss(0, NOISE))  # noqa: B023
+            found.append(BEST - surrogate(ranked[0]))
             cliffs.append(diverged)
         half = trials // 2
         early, late = (
@@ -118,14 +121,22 @@ def on_digits(seeds: int, trials: int) -> None:
         *_, last = Run(override(space.config(settings), {"seed": seed})).epochs()
         return math.nan if last.diverged else float(asdict(last)["score"])
 
-    found: dict[str, list[float]] = {"tpe": [], "random": []}
+    def confirmed(settings: Settings, seeds: range) -> float:
+        return 100 * statistics.mean(score(settings, seed) for seed in seeds)
+
+    by_score: dict[str, list[float]] = {"tpe": [], "random": []}
+    by_mean: dict[str, list[float]] = {"tpe": [], "random": []}
     for seed in range(seeds):
-        for sampler, confirmed in found.items():
-            best, _ = search(space, sampler, seed, trials, score)
-            confirmed.append(100 * statistics.mean(score(best, fresh) for fresh in range(1, 6)))
-        print(f"seed {seed}: " + ", ".join(f"{s} {v[-1]:.2f}" for s, v in found.items()), flush=True)
-    differences = [a - b for a, b in zip(found["tpe"], found["random"], strict=True)]
-    print("tpe - random, confirmed, in points:", interval(differences))
+        for sampler in by_score:
+            ranked, _ = search(space, sampler, seed, trials, score)
+            means = [confirmed(settings, CONFIRMING) for settings in ranked[:TOP]]
+            by_score[sampler].append(means[0])
+            by_mean[sampler].append(confirmed(ranked[means.index(max(means))], OTHERS))
+        print(f"seed {seed}:", *(f"{s} {by_score[s][-1]:.2f} {by_mean[s][-1]:.2f}" for s in by_score), flush=True)
+    for what, found in (("the best by score", by_score), (f"the best of {TOP} by confirmed mean", by_mean)):
+        differences = [a - b for a, b in zip(found["tpe"], found["random"], strict=True)]
+        print(f"{what}: tpe - random, in points: {interval(differences)};", end=" ")
+        print(", ".join(f"{sampler} {statistics.mean(values):.2f}" for sampler, values in found.items()))
 
 
 def main() -> None:
