@@ -80,24 +80,61 @@ def trainings(ablation: Ablation, table: Table) -> list[Training]:
     return [*merged(t for found in first for t in found), *_on_seeds(plain, table, range(seeds))]
 
 
-def winners(ablation: Ablation, table: Table, scores: Mapping[str, float | None]) -> tuple[list[Training], bool]:
-    """What is trained once configs have competed, given their scores by config id, None of those that failed.
+@dataclass(frozen=True)
+class Won:
+    """Which of several configs won a cell, of how many, and the score by which it did. unscored: that came to none."""
 
-    Also whether any competition is still open. A cell all of whose configs failed gets nothing.
+    name: str
+    of: int
+    score: float
+    unscored: int = 0
+
+
+Scores = Mapping[str, float | None]
+"""By config id, of configs that have competed; None of those that failed or diverged. What is pending has no entry."""
+
+
+def is_open(ids: Mapping[str, str], scores: Scores) -> bool:
+    """Whether a config that competes for a cell, given by name with its id on the search seed, is pending."""
+    return any(config_id not in scores for config_id in ids.values())
+
+
+def won(ids: Mapping[str, str], scores: Scores) -> Won | None:
+    """Which of the configs that compete for a cell has won it; None before all have competed, or where all failed."""
+    if is_open(ids, scores):
+        return None
+    known = {name: score for name, config_id in ids.items() if (score := scores[config_id]) is not None}
+    best = max(known, key=lambda name: known[name], default=None)
+    return None if best is None else Won(best, len(ids), known[best], len(ids) - len(known))
+
+
+@dataclass(frozen=True)
+class Competition:
+    """A cell for which configs compete: these, and their ids on the search seed, by name."""
+
+    cell: Cell
+    ids: Mapping[str, str]
+
+
+def competitions(cells: Iterable[Cell], table: Table) -> list[Competition]:
+    """Those of some cells of a table."""
+    several = [cell for cell in cells if cell.best_of]
+    return [
+        Competition(cell, {name: table.with_seed(config, SEARCH_SEED).id for name, config in cell.configs.items()})
+        for cell in several
+    ]
+
+
+def winners(found: Iterable[Competition], table: Table, seeds: int, scores: Scores) -> tuple[list[Training], bool]:
+    """What is trained once configs have competed, on so many fresh seeds; and whether any competition is still open.
+
+    A cell all of whose configs failed gets nothing.
     """
     wanted, waiting = [], False
-    for cell in chosen(ablation, table):
-        if not cell.best_of:
-            continue
-        ids = {name: table.with_seed(config, SEARCH_SEED).id for name, config in cell.configs.items()}
-        if any(config_id not in scores for config_id in ids.values()):
-            waiting = True
-            continue
-        known = {name: score for name in ids if (score := scores[ids[name]]) is not None}
-        if known:
-            best = max(known, key=lambda name: known[name])
-            wanted.append((cell.key, cell.configs[best]))
-    seeds = ablation.seeds or table.seeds
+    for one in found:
+        waiting |= is_open(one.ids, scores)
+        if winner := won(one.ids, scores):
+            wanted.append((one.cell.key, one.cell.configs[winner.name]))
     return _on_seeds(wanted, table, range(SEARCH_SEED + 1, SEARCH_SEED + 1 + seeds)), waiting
 
 

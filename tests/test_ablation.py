@@ -2,7 +2,8 @@ import pytest
 
 from lt_core import InputError
 from search_spaces import TABLES, Table
-from search_spaces.ablation import Ablation, chosen, trainings, winners
+from search_spaces.ablation import Ablation, Scores, Won, chosen, competitions, trainings, won
+from search_spaces.ablation import winners as winners_of
 
 
 def table(name: str) -> Table:
@@ -70,6 +71,11 @@ GRID = Ablation(
 )
 
 
+def winners(scores: Scores):
+    its = table(GRID.table)
+    return winners_of(competitions(chosen(GRID, its), its), its, 2, scores)
+
+
 def test_competing_configs_are_trained_once_before_the_winner():
     found = trainings(GRID, table(GRID.table))
     assert len(found) == 40 and all(t.config.seed == 0 and t.candidate for t in found)
@@ -79,7 +85,7 @@ def test_the_winner_is_trained_again_on_fresh_seeds():
     found = trainings(GRID, table(GRID.table))
     scores: dict[str, float | None] = {t.config.id: i / 100 for i, t in enumerate(found)}
     best = {t.cells[0][0]: t for t in found}  # the last of each row has its highest score
-    wanted, waiting = winners(GRID, table(GRID.table), scores)
+    wanted, waiting = winners(scores)
     assert not waiting
     assert [(t.cells[0][0], t.config.seed, t.candidate) for t in wanted] == [
         (row, seed, "") for seed in (1, 2) for row in ("softmax, lr", "focal, gamma")
@@ -90,14 +96,21 @@ def test_the_winner_is_trained_again_on_fresh_seeds():
 def test_a_competition_is_open_until_all_have_ended():
     found = trainings(GRID, table(GRID.table))
     first = {t.config.id: 0.5 for t in found if t.cells[0][0] == "softmax, lr"}
-    wanted, waiting = winners(GRID, table(GRID.table), first)
+    wanted, waiting = winners(first)
     assert waiting and {t.cells[0][0] for t in wanted} == {"softmax, lr"}
+
+
+def test_equal_scores_are_won_by_the_first_and_a_pending_config_leaves_it_open():
+    ids = {"a": "1", "b": "2", "c": "3"}
+    assert won(ids, {"1": 0.5, "2": 0.5, "3": None}) == Won("a", 3, 0.5, 1)
+    assert won(ids, {"1": None, "2": 0.0, "3": None}) == Won("b", 3, 0.0, 2)
+    assert won(ids, {"1": 0.5, "2": 0.5}) is None and won(ids, dict.fromkeys("123")) is None
 
 
 def test_configs_that_failed_do_not_win():
     found = trainings(GRID, table(GRID.table))
     scores: dict[str, float | None] = {t.config.id: None for t in found}
-    assert winners(GRID, table(GRID.table), scores) == ([], False)
+    assert winners(scores) == ([], False)
     scores[found[3].config.id] = 0.1
-    wanted, _ = winners(GRID, table(GRID.table), scores)
+    wanted, _ = winners(scores)
     assert {t.config.recipe_id for t in wanted} == {found[3].config.recipe_id}

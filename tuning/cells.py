@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 
-from search_spaces.ablation import Ablation, Training, trainings, winners
+from search_spaces.ablation import Ablation, Training, chosen, competitions, trainings, winners
 from search_spaces.table import Table
 from tuning.events import Asked, History, Kind, StopReason, TrialRecord
 from tuning.identity import Identity, method_params, params
@@ -19,6 +19,7 @@ class CellStage:
     def __init__(self, ablation: Ablation, table: Table, history: History, identity: Identity) -> None:
         self._ablation, self._table, self._history, self._identity = ablation, table, history, identity
         self._trainings = trainings(ablation, table)
+        self._competitions = competitions(chosen(ablation, table), table)
         self.trunks = Trunks([training.config for training in self._trainings])
         places = {config.id: place for place, config in enumerate(self.trunks.order)}
         self._pending = sorted(self._lacking(self._trainings), key=lambda training: places[training.config.id])
@@ -69,14 +70,20 @@ class CellStage:
         return None
 
     def _add_winners(self) -> None:
-        found, self._open = winners(self._ablation, self._table, self._scores())
+        seeds = self._ablation.seeds or self._table.seeds
+        found, self._open = winners(self._competitions, self._table, seeds, self._scores())
         known = {training.config.id for training in self._pending}
         self._pending += [one for one in self._lacking(found) if one.config.id not in known]
 
     def _scores(self) -> dict[str, float | None]:
-        """The scores of the configs that have competed, by id; None of those that failed or diverged."""
-        ended = [trial for trial in self._history.of_kind("cell") if trial.told is not None]
-        return {t.config.id: t.score if t.stop_reason == "finished" else None for t in ended}
+        """The scores of the configs that have competed, by id; None of those that failed or diverged.
+
+        What is trained, or waits for it, has not competed, nor has what failed and is tried again.
+        """
+        trials = self._history.of_kind("cell")
+        ended = {t.config.id: t.score if t.stop_reason == "finished" else None for t in trials if t.told is not None}
+        open_ = {t.config.id for t in trials if t.told is None} | {t.config.id for t in self._pending}
+        return {config_id: score for config_id, score in ended.items() if config_id not in open_}
 
     def _lacking(self, wanted: Sequence[Training]) -> list[Training]:
         """What was not asked for yet, or failed: an error may have been the machine's."""

@@ -4,7 +4,7 @@ A run belongs to every cell whose config, on the run's seed, it trained: what it
 Not here: reading runs (record.py), verdicts (claims.py), what is printed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,13 @@ from pathlib import Path
 from lt_core.config import TrainConfig
 from lt_core.data import load_parts
 from lt_core.value import InputError
-from search_spaces.ablation import SEARCH_SEED, Ablation
+from search_spaces.ablation import SEARCH_SEED, Ablation, Won, won
 from search_spaces.table import Cell, Edition, Table
 from tuning.claims import Cells, Measured
 from tuning.events import History, TrialRecord
 from tuning.measures import Selection, metric_name, parsed
 
-PERCENT = ("accuracy", "error")
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,16 @@ class CellRun:
 
 
 def of_history(history: History) -> list[CellRun]:
-    """The trainings that a table's log tells of, as far as they ended."""
-    return [_run(trial) for trial in history.of_kind("cell") if trial.told is not None]
+    """The trainings that a table's log tells of, as far as they ended, and none that is tried again."""
+    trials = history.of_kind("cell")
+    return without_retried(
+        [_run(t) for t in trials if t.told], {t.config.id for t in trials if t.stop_reason != FAILED}
+    )
+
+
+def without_retried(runs: Iterable[CellRun], others: Collection[str]) -> list[CellRun]:
+    """Runs without those that failed and whose config has another, by its id, that did not."""
+    return [run for run in runs if run.stop_reason != FAILED or run.config_id not in others]
 
 
 def _run(trial: TrialRecord) -> CellRun:
@@ -62,22 +70,15 @@ def _run(trial: TrialRecord) -> CellRun:
     )
 
 
-@dataclass(frozen=True)
-class Won:
-    """Which of several configs won a cell, of how many, and the score by which it did."""
-
-    name: str
-    of: int
-    score: float
-
-
 class Filled:
     """One edition of a table and its runs. Values are in the cells' units: accuracies and errors in %."""
 
     def __init__(self, table: Table, ablation: Ablation, runs: Iterable[CellRun], data: Path | None = None) -> None:
         """data: the folder of the datasets, from which facts are read that no config tells."""
         self.table, self.ablation, self._data = table, ablation, data
-        self.runs = [run for run in runs if run.stop_reason in ("finished", "diverged")]
+        known = list(runs)
+        self.runs = [run for run in known if run.stop_reason in ("finished", "diverged")]
+        self._scores = {run.config_id: run.score if run.stop_reason == "finished" else None for run in known}
         self._by_config = {run.config_id: run for run in self.runs}
         self._seeds = sorted({run.seed for run in self.runs})
         self._ids: dict[int, tuple[TrainConfig, dict[int, str]]] = {}  # by a config's place in memory, which it keeps
@@ -123,16 +124,10 @@ class Filled:
         return self._runs(cell.configs[won.name], fresh) if won else {}
 
     def won(self, cell: Cell) -> Won | None:
-        """Which config won a cell; None before all have competed."""
-        ids = {name: self._id(config, SEARCH_SEED) for name, config in cell.configs.items()}
-        if not cell.best_of or any(config_id not in self._by_config for config_id in ids.values()):
+        """Which config won a cell; None before all have competed, or where none came to a score."""
+        if not cell.best_of:
             return None
-        runs = {name: self._by_config[config_id] for name, config_id in ids.items()}
-        scores = {n: run.score for n, run in runs.items() if run.score is not None and run.stop_reason == "finished"}
-        if not scores:
-            return None
-        best = max(scores, key=lambda name: scores[name] or 0.0)
-        return Won(best, len(ids), scores[best] or 0.0)
+        return won({name: self._id(config, SEARCH_SEED) for name, config in cell.configs.items()}, self._scores)
 
     def values(self, cell: Cell, selection: Selection) -> dict[int, float]:
         """A cell by seed at an epoch; nothing where its runs have no such epoch, or diverged.

@@ -237,4 +237,7 @@ def _mean(values: Mapping[int, float]) -> str:
 
 def _won(cell: Cell | None, filled: Filled) -> str:
     won = filled.won(cell) if cell is not None else None
-    return f"{won.name}, best of {won.of} by val: {100 * won.score:.2f}" if won else ""
+    if won is None:
+        return ""
+    lacking = f", {won.unscored} of them without a score" if won.unscored else ""
+    return f"{won.name}, best of {won.of} by val: {100 * won.score:.2f}{lacking}"

@@ -10,12 +10,12 @@ from mlflow.entities import Run
 from lt_core.value import InputError
 from search_spaces.ablation import Ablation
 from search_spaces.table import Table
-from tuning.filled import CellRun
+from tuning.filled import FAILED, CellRun, without_retried
 from tuning.measures import parsed
 from tuning.record import AT_ONCE, Record, ended_by
 
 MOST_EDITIONS = 1000
-DONE = ("finished", "diverged", "reused")
+DONE = ("finished", "diverged", "reused", FAILED)
 
 
 def read_table(uri: str, table: Table) -> list[tuple[Ablation, list[CellRun]]]:
@@ -37,7 +37,9 @@ def _ablation(record: Record, parent: Run) -> Ablation:
 
 
 def _runs(record: Record, parent: Run, table: Table) -> Iterator[CellRun]:
-    runs = [_run(run) for run in record.children(parent) if run.data.tags["lt.stop_reason"] in DONE]
+    known = [(run, run.data.tags["lt.stop_reason"]) for run in record.children(parent)]
+    others = {run.data.tags["lt.config_id"] for run, reason in known if reason != FAILED}
+    runs = without_retried([_run(run) for run, reason in known if reason in DONE], others)
     parts = {parsed(column.read).part for column in table.columns}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         if "influence" in parts:
