@@ -244,6 +244,10 @@ class Table:
                 if methods:
                     yield replace(cell, configs=made[key])
 
+    def reads(self, edition: Edition = Edition()) -> list[str]:
+        """All that it reads of trainings, in an edition."""
+        return list(dict.fromkeys(cell.read for cell in self.cells(edition) if cell.trains))
+
     def same_recipe(self, row: Row, edition: Edition) -> bool:
         """Whether a row is trained by the recipe that its printed numbers come from."""
         return row.source is None or edition.recipe == "reported"

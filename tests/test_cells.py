@@ -8,9 +8,11 @@ from test_events import epoch
 from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation
 from tuning.cells import CellStage
-from tuning.events import EpochDone, EventLog, Told
+from tuning.events import EpochDone, EventLog, Started, Told
 from tuning.filled import Filled, of_history
 from tuning.identity import Identity
+from tuning.library import Library
+from tuning.store import Store
 
 GRID = Ablation(
     table="controls/cb-grid", rows=("softmax, lr",), columns=("cifar10-lt-100",), seeds=2, short=True, on="digits"
@@ -20,30 +22,52 @@ GRID = Ablation(
 class Run:
     """A table's log in a folder, to which each start of a command adds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "this") -> None:
         self.folder = folder
-        self.log = EventLog(folder / "events.jsonl", lambda event: None)
+        self.log = EventLog(folder / "home" / "tables" / name / "events.jsonl", lambda event: None)
+        self.store = Store(str(folder / "store"))
+        if self.log.history.started is None:
+            self.log.emit(Started(name, "c", {}))
+        self.reused: set[str] = set()  # ids of configs that another log has
 
     def stage(self, ablation: Ablation) -> CellStage:
         table = TABLES[ablation.table]
         assert isinstance(table, Table)
-        return CellStage(ablation, table, self.log.history, Identity(self.folder))
+        library = Library(self.folder / "home", self.log._path)
+        return CellStage(ablation, table, self.log.history, Identity(self.folder), library, self.store)
 
-    def start(self, ablation: Ablation, scores=lambda number: 0.5, failing=()) -> list:
-        """What a start asks for and ends, each training at once: its score by its place in this start."""
+    def start(self, ablation: Ablation, scores=lambda number: 0.5, failing=(), until=0, test=True) -> list:
+        """What a start asks for and ends, each training at once: its score by its place in this start.
+
+        States are left where they are wanted, and deleted at the end, as `ablate` does.
+        """
         stage, events = self.stage(ablation), []
+        self.last = stage.trunks
         while not stage.over:
             for event in stage.propose(len(self.log.history.trials)):
                 self.log.emit(event)
-                self._end(event, scores(len(events)), "failed" if len(events) in failing else "finished")
+                how = "failed" if len(events) in failing else "finished"
+                self._end(event, scores(len(events)), how, test=test)
+                self._leave(stage, event)
                 events.append(event)
+                if len(events) == until:
+                    return events
+        for name in stage.trunks.names:
+            self.store.delete(name)
         return events
 
-    def _end(self, event, score: float, how: str) -> None:
+    def _leave(self, stage: CellStage, event) -> None:
+        if event.tags["lt.config_id"] not in self.reused:
+            for name in stage.trunks.exits(event.tags["lt.config_id"]).values():
+                self.store.write(name, b"state")
+
+    def _end(self, event, score: float, how: str, *, test: bool) -> None:
         epochs = event.config["epochs"]
         for number in range(1, epochs + 1):
             self.log.emit(EpochDone(event.trial, epoch(event.trial, number, score).result, "n"))
-        self.log.emit(Told(event.trial, how, {"test_acc": score, "test_acc_last": score}))
+        values = {"test_acc": score, "test_acc_last": score} if test else {}
+        evaluations = {"test": {"last": {"acc": score}}} if test else {}
+        self.log.emit(Told(event.trial, how, values, evaluations=evaluations))
 
     def filled(self, ablation: Ablation) -> Filled:
         table = TABLES[ablation.table]
@@ -97,3 +121,55 @@ def test_a_competition_is_open_while_one_is_tried_again(run):
     filled = run.filled(GRID)
     assert not stage.over and stage.propose(len(run.log.history.trials)) == []
     assert all(filled.won(cell) is None for cell in filled.cells if cell.key[0] == "softmax, lr")
+
+
+# --- trunks -----------------------------------------------------------------------------------------
+
+CE = Ablation(table="ib2021/table4", rows=("CE",), columns=("cifar10-lt-100",), seeds=1, short=True, on="digits")
+IB = CE.replaced(rows=("CE", "IB", "IB+CB", "IB+Focal"))
+
+
+def trunks_of(run: Run, events) -> list[str]:
+    """The rows that the trainings go on from, '' where one begins at the beginning."""
+    names = {trial.config.id: trial.asked.role.split(",")[0] for trial in run.log.history.trials.values()}
+    stage_trunks = [run.last.trunk_of(event.tags["lt.config_id"]) for event in events]
+    said = ["lt.trunk" in event.tags for event in events]
+    assert said == [trunk is not None for trunk in stage_trunks]
+    return [names[trunk.config.id] if trunk else "" for trunk in stage_trunks]
+
+
+def test_rows_that_are_asked_for_together_go_on_from_ce(run):
+    assert trunks_of(run, run.start(IB)) == ["", "CE", "CE", "CE"]
+    assert run.store.names() == set()
+
+
+def test_what_comes_later_shares_a_beginning_although_ce_s_state_is_gone(run):
+    run.start(CE)
+    assert trunks_of(run, run.start(IB)) == ["", "IB", "IB"]
+
+
+def test_after_an_interrupt_the_states_that_were_left_serve_and_are_deleted_at_the_end(run):
+    run.start(IB, until=2)
+    assert len(run.store.names()) == 1
+    assert trunks_of(run, run.start(IB)) == ["CE", "CE"] and run.store.names() == set()
+
+
+def test_a_state_is_known_by_who_left_it(run):
+    """IB's is there, CE came later and left none: what goes on must be told whose state it is."""
+    some = IB.replaced(rows=("IB", "IB+CB", "IB+Focal"))
+    assert trunks_of(run, run.start(some, until=2)) == ["", "IB"]
+    run.start(IB, until=1)
+    assert trunks_of(run, run.start(IB)) == ["IB"] and run.store.names() == set()
+
+
+def test_ce_of_another_log_is_taken_and_leaves_no_state(run):
+    other = Run(run.folder, "other")
+    (event,) = other.start(CE)
+    run.reused = {event.tags["lt.config_id"]}
+    assert trunks_of(run, run.start(IB)) == ["", "", "IB", "IB"]
+
+
+def test_ce_of_a_search_has_no_test_values_and_is_no_cell(run):
+    other = Run(run.folder, "other")
+    other.start(CE, test=False)
+    assert trunks_of(run, run.start(IB)) == ["", "CE", "CE", "CE"]

@@ -5,6 +5,7 @@ import pytest
 from test_events import asked, epoch
 
 from lt_core.identity import core_id
+from lt_core.value import InputError
 from search_spaces.demo import DIGITS_IB
 from tuning.events import Asked, Started, Told, TrialRecord, fold
 from tuning.library import Library
@@ -101,3 +102,25 @@ def test_the_time_of_an_epoch_is_that_of_like_trainings(tmp_path):
     write(tmp_path, "a", *timed(0, longer, 1.0, 2.0, 3.0), *timed(1, other, 50.0), *timed(2, DIGITS_IB, 0.0))
     assert Library(tmp_path).seconds(DIGITS_IB) == 2.0
     assert Library(tmp_path).seconds(DIGITS_IB.replaced(precision="bf16")) is None
+
+
+def test_what_is_at_hand_has_test_values_of_the_same_data(tmp_path):
+    own = DIGITS_IB.id
+    write(tmp_path, "a", asked_for(0, **{"lt.config_id": own}), epoch(0, 1, 0.5), Told(0, "finished"))
+    library, tags = Library(tmp_path), {**TAGS, "lt.config_id": own}
+    assert library.at_hand([DIGITS_IB], "trial", lambda config: tags) == {own}
+    assert library.at_hand([DIGITS_IB], "cell", lambda config: tags) == set()
+    tested = asked_for(0, "confirm", **{"lt.config_id": own})
+    write(tmp_path, "b", tested, epoch(0, 1, 0.5), Told(0, "finished", {"test_acc": 0.5}))
+    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: tags) == {own}
+    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: tags, ["influence.top[0]"]) == set()
+    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: {**tags, "lt.data_id": "other"}) == set()
+
+
+def test_of_data_that_are_not_here_nothing_is_at_hand(tmp_path):
+    def lacking(config):
+        raise InputError("no data")
+
+    tested = asked_for(0, "confirm", **{"lt.config_id": DIGITS_IB.id})
+    write(tmp_path, "a", tested, epoch(0, 1, 0.5), Told(0, "finished", {"test_acc": 0.5}))
+    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lacking) == set()

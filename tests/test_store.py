@@ -21,6 +21,14 @@ def test_there_is_nothing_under_a_name_that_was_never_written(store):
     assert store.read("00003.pt") is None and not store.exists("00003.pt")
 
 
+def test_the_names_are_those_of_what_is_there(store):
+    assert store.names() == set()
+    for name in ("a.pt", "b.pt"):
+        store.write(name, b"x")
+    store.delete("a.pt")
+    assert store.names() == {"b.pt"}
+
+
 def test_a_write_replaces_what_was_there_and_leaves_nothing_beside_it(store, tmp_path):
     for content in (b"old, and longer", b"new"):
         store.write("a.pt", content)

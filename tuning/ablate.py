@@ -113,13 +113,13 @@ def _started(home: Home, name: str, ablation: Ablation, table: Table, store: str
 
 
 def _train(ablation: Ablation, table: Table, session: Session, home: Home, console: Console) -> None:
-    stage = CellStage(ablation, table, session.history, Identity(home.data))
-    if stage.over and not _unfinished(session.history):
-        return
-    with redrawn(TableProgress(stage, session.history).view, console):
-        run_stage(stage, ablation, session, trunks=stage.trunks)
+    store = Store(session.store)
+    stage = CellStage(ablation, table, session.history, Identity(home.data), session.library, store)
+    if not stage.over or _unfinished(session.history):
+        with redrawn(TableProgress(stage, session.history).view, console):
+            run_stage(stage, ablation, session, trunks=stage.trunks)
     for name in stage.trunks.names:
-        Store(session.store).delete(name)
+        store.delete(name)
 
 
 def _unfinished(history: History) -> bool:

@@ -8,6 +8,8 @@ from search_spaces.ablation import Ablation, Training, chosen, competitions, tra
 from search_spaces.table import Table
 from tuning.events import Asked, History, Kind, StopReason, TrialRecord
 from tuning.identity import Identity, method_params, params
+from tuning.library import Library
+from tuning.store import Store
 from tuning.trunks import Trunks
 
 
@@ -16,13 +18,21 @@ class CellStage:
 
     kind: Kind = "cell"
 
-    def __init__(self, ablation: Ablation, table: Table, history: History, identity: Identity) -> None:
+    def __init__(
+        self, ablation: Ablation, table: Table, history: History, identity: Identity, library: Library, store: Store
+    ) -> None:
+        """library: what need not be trained; store: where trunks leave their states."""
         self._ablation, self._table, self._history, self._identity = ablation, table, history, identity
+        self._store = store
         self._trainings = trainings(ablation, table)
         self._competitions = competitions(chosen(ablation, table), table)
-        self.trunks = Trunks([training.config for training in self._trainings])
+        configs = [training.config for training in self._trainings]
+        ended = {trial.config.id for trial in history.of_kind("cell") if trial.stop_reason not in ("failed", "running")}
+        others = [config for config in configs if config.id not in ended]
+        known = library.at_hand(others, "cell", identity.tags, self.reads)
+        self.trunks = Trunks(configs, ended | known, store.names())
         places = {config.id: place for place, config in enumerate(self.trunks.order)}
-        self._pending = sorted(self._lacking(self._trainings), key=lambda training: places[training.config.id])
+        self._pending = sorted(self._lacking(self._trainings), key=lambda training: places.get(training.config.id, -1))
         self._add_winners()
 
     @property
@@ -38,8 +48,7 @@ class CellStage:
     @cached_property
     def reads(self) -> list[str]:
         """What the table reads of any training."""
-        cells = self._table.cells(self._ablation.edition)
-        return list(dict.fromkeys(cell.read for cell in cells if cell.trains))
+        return self._table.reads(self._ablation.edition)
 
     @cached_property
     def params(self) -> list[str]:
@@ -115,7 +124,7 @@ class CellStage:
                 **self._identity.tags(config),
                 "lt.role": "candidate" if training.candidate else "none",
                 "lt.cells": json.dumps([list(key) for key in training.cells]),
-                **({"lt.trunk": f"{trunk.id}@{trunk.epochs}"} if trunk else {}),
+                **({"lt.trunk": f"{trunk.id}@{trunk.epochs}"} if trunk and self._store.exists(trunk.name) else {}),
             },
             reads=self.reads,
         )

@@ -6,7 +6,8 @@ epochs. Not here: duplicates within one study, which the driver sees itself.
 
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,14 +60,24 @@ class Library:
                 return Found(found, f"{history.started.study_id}/{number}")
         return None
 
-    def has(self, tags: dict[str, str], kind: Kind) -> bool:
-        """Whether a training of these identities need not be trained."""
-        return self.find(TrialRecord(Asked(0, kind, "", {}, {}, {}, tags))) is not None
+    def has(self, tags: dict[str, str], kind: Kind, reads: Sequence[str] = ()) -> bool:
+        """Whether a training of these identities, of which a table reads so much, need not be trained."""
+        return self.find(TrialRecord(Asked(0, kind, "", {}, {}, {}, tags, list(reads)))) is not None
 
-    @cached_property
-    def config_ids(self) -> set[str]:
-        """Of all trainings of this core that ended by themselves: what a plan counts as at hand."""
-        return {config_id for config_id, *_ in self._finished}
+    def at_hand(
+        self,
+        configs: Iterable[TrainConfig],
+        kind: Kind,
+        tags: Callable[[TrainConfig], dict[str, str]],
+        reads: Sequence[str] = (),
+    ) -> set[str]:
+        """The ids of the configs that need not be trained; those whose data, which `tags` reads, are here."""
+        known, found = {config_id for config_id, *_ in self._finished}, set()
+        for config in (config for config in configs if config.id in known):
+            with suppress(InputError):
+                if self.has(tags(config), kind, reads):
+                    found.add(config.id)
+        return found
 
     def seconds(self, config: TrainConfig) -> float | None:
         """The median time of an epoch of like data, network, batch and precision; None where none was recorded."""

@@ -28,6 +28,11 @@ class Store:
         """Whether there is anything under a name."""
         return self._fs.get_file_info(f"{self._root}/{name}").type == fs.FileType.File
 
+    def names(self) -> set[str]:
+        """All names under which there is anything."""
+        found = self._fs.get_file_info(fs.FileSelector(self._root))
+        return {info.base_name for info in found if info.type == fs.FileType.File}
+
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None where there are none."""
         if not self.exists(name):

@@ -4,7 +4,7 @@ IB at any T1 goes on from the CE run of its seed, LDAM-DRW from LDAM's. What a t
 series, and its numbers are those that it would have had alone (lt_core: `prefix_id`, `Run.load`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lt_core.config import TrainConfig, prefix_id
@@ -21,18 +21,25 @@ class Trunk:
     @property
     def name(self) -> str:
         """Of the state in the store."""
-        return f"trunk-{self.id}.pt"
+        return f"trunk-{self.id}-{self.config.id}.pt"
 
 
 class Trunks:
-    """The trunks of some trainings. Those that need not be trained (`at_hand`, by config id) leave no state."""
+    """The trunks of some trainings. Those that need not be trained (`at_hand`, by config id) leave no state, but what
+    an interrupted start of theirs has left (`stored`, names in the store) serves the others.
+    """
 
-    def __init__(self, configs: Sequence[TrainConfig], at_hand: Collection[str] = ()) -> None:
+    def __init__(
+        self, configs: Sequence[TrainConfig], at_hand: Collection[str] = (), stored: Collection[str] = ()
+    ) -> None:
         self.order = _donors_first([config for config in configs if config.id not in at_hand])
         self._from: dict[str, Trunk] = {}
         self._exits: dict[str, dict[int, str]] = {}
-        known: dict[str, TrainConfig] = {}  # by what a state after some epochs depends on
-        needed = {epochs for config in self.order for epochs in _branches(config)}
+        needed = {epochs for config in configs for epochs in _branches(config)}
+        ended = [config for config in configs if config.id in at_hand] if stored else []
+        left = [trunk for trunk in _trunks(ended, needed) if trunk.name in stored]
+        self._left = [trunk.name for trunk in left]
+        known = {trunk.id: trunk.config for trunk in left}  # by what a state after some epochs depends on
         for config in self.order:
             own = {epochs: prefix_id(config, epochs) for epochs in sorted(needed) if epochs <= config.epochs}
             branch = next((e for e in _branches(config) if own.get(e) in known), None)
@@ -54,13 +61,19 @@ class Trunks:
 
     @property
     def names(self) -> list[str]:
-        """All states that are left."""
-        return [name for exits in self._exits.values() for name in exits.values()]
+        """All states that are left, or were by an earlier start."""
+        return list(dict.fromkeys([*self._left, *(name for own in self._exits.values() for name in own.values())]))
 
     @property
     def saved_epochs(self) -> int:
         """Epochs that are not trained twice."""
         return sum(trunk.epochs for trunk in self._from.values())
+
+
+def _trunks(configs: Sequence[TrainConfig], needed: Collection[int]) -> Iterator[Trunk]:
+    """All that trainings might leave after some epochs."""
+    for config in configs:
+        yield from (Trunk(config, epochs, prefix_id(config, epochs)) for epochs in needed if epochs <= config.epochs)
 
 
 def _branches(config: TrainConfig) -> list[int]:
