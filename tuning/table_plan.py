@@ -18,6 +18,7 @@ from tuning.arguments import labels
 from tuning.cluster import device_share, slots
 from tuning.grid import Grid
 from tuning.home import Home
+from tuning.identity import Identity
 from tuning.library import Library
 from tuning.plan import hours
 from tuning.trunks import Trunks
@@ -120,7 +121,8 @@ def planned(ablation: Ablation, library: Library, home: Home, share: float, conc
     """The plan of a table; of competing configs, every winner is one that was not trained before."""
     table = named_table(ablation.table)
     first = [training.config for training in trainings(ablation, table)]
-    missing = [config for config in first if config.id not in library.config_ids]
+    known = library.at_hand(first, "cell", Identity(home.data).tags, table.reads(ablation.edition))
+    missing = [config for config in first if config.id not in known]
     winners = [config for cell in chosen(ablation, table) if cell.best_of for config in list(cell.configs.values())[:1]]
     later = winners * (ablation.seeds or table.seeds)
     trunks = Trunks(missing)
