@@ -9,7 +9,11 @@ import pytest
 
 from lt_core import TrainConfig, fit
 from lt_core.train import Run
-from tuning.events import fold
+from search_spaces.ablation import Ablation
+from tuning import ablate
+from tuning.events import TableFolder, fold
+from tuning.home import Home
+from tuning.table_plan import named_table
 
 TABLE2 = ("ablate", "ib2021/table2", "--short", "--on", "digits")
 ROWS = ("--rows", "b,c", "--seeds", "2")
@@ -97,6 +101,25 @@ def test_the_report_stands_on_the_table_s_page_in_the_record(trained):
     files = {file.path for file in MlflowClient(lt.uri).list_artifacts(parent.info.run_id)}
     assert {"report.html", "report.md", "table.yaml", "requirements.txt"} <= files
     assert parent.data.metrics["cells_measured"] == 2
+
+
+def test_a_report_that_cannot_be_made_costs_no_table_its_end(trained, tmp_path, monkeypatch):
+    lt, _ = trained
+
+    def broken(*arguments):
+        raise ZeroDivisionError("of a picture")
+
+    monkeypatch.setattr(ablate, "table_picture", broken)
+    history, asked = (
+        fold(log(lt, "ib2021-table2-short-digits")),
+        Ablation(table="ib2021/table2", short=True, on="digits"),
+    )
+    end = ablate.ended(asked, named_table(asked.table), history, TableFolder(tmp_path, "x"), Home.at(tmp_path, None))
+    said = "The report could not be made: ZeroDivisionError: of a picture"
+    assert end.stop_reason == "finished" and end.metrics == {"cells_measured": 2} and "measured, other data" in end.note
+    outcome = ablate.Ablated(asked, named_table(asked.table), history, "")
+    history.ended = end
+    assert end.note.startswith(said) and outcome.remarks == [said] and not outcome.interrupted
 
 
 def test_the_same_command_trains_nothing_again_and_more_seeds_only_what_is_missing(trained):

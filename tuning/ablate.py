@@ -14,6 +14,7 @@ from tuning.cells import CellStage
 from tuning.cluster import check_address, check_fits, connected, waiting
 from tuning.datasets import described
 from tuning.driver import Session
+from tuning.ending import attempted
 from tuning.environment import requirements
 from tuning.events import Ended, History, Started, TableFolder
 from tuning.filled import Filled, of_history
@@ -44,6 +45,12 @@ class Ablated:
     def interrupted(self) -> bool:
         """Whether the same command goes on with it."""
         return self.history.ended is None or self.history.ended.stop_reason != "finished"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of its end: what could not be shown."""
+        texts = self.history.ended.artifacts if self.history.ended else {}
+        return texts.get("remarks.txt", "").splitlines()
 
     @property
     def failures(self) -> list[str]:
@@ -91,7 +98,7 @@ def _run(home: Home, ablation: Ablation, table: Table, store: str | None, consol
         session = Session(recording.log, store or str(folder.checkpoints), home.data, library)
         note(console, library.notes)
         _train(ablation, table, session, home, console)
-        recording.log.emit(_ended(ablation, table, session.history, folder, home))
+        recording.log.emit(ended(ablation, table, session.history, folder, home))
     return Ablated(ablation, table, recording.log.history, recording.failure)
 
 
@@ -126,11 +133,17 @@ def _unfinished(history: History) -> bool:
     return any(trial.told is None for trial in history.of_kind("cell"))
 
 
-def _ended(ablation: Ablation, table: Table, history: History, folder: TableFolder, home: Home) -> Ended:
-    """The table's end, with its report on its page in the record."""
-    filled = Filled(table, ablation, of_history(history), home.data)
-    document = table_report(table, [filled], home.data, table_picture)
-    out = folder.path / "report"
-    formats.write(document, (*formats.FORMATS, "table"), out)
-    metrics = {"cells_measured": float(sum(bool(filled.runs_of(cell)) for cell in filled.cells if cell.trains))}
-    return Ended("finished", overview(filled), metrics, {"table.yaml": ablation.dump()}, str(out))
+def ended(ablation: Ablation, table: Table, history: History, folder: TableFolder, home: Home) -> Ended:
+    """The table's end, with its report on its page in the record, as far as that can be made."""
+    filled, out = Filled(table, ablation, of_history(history), home.data), folder.path / "report"
+
+    def report() -> None:
+        formats.write(table_report(table, [filled], home.data, table_picture), formats.FORMATS, out)
+
+    note, unsaid = attempted("The overview", lambda: overview(filled), "")
+    _, unwritten = attempted("The report", report, None)
+    remarks = [remark for remark in (unsaid, unwritten) if remark]
+    measured = [cell for cell in filled.cells if cell.trains and filled.finished(cell)]
+    texts = {"table.yaml": ablation.dump(), "remarks.txt": "".join(f"{remark}\n" for remark in remarks)}
+    page = "\n\n".join(part for part in (*remarks, note) if part)
+    return Ended("finished", page, {"cells_measured": float(len(measured))}, texts, str(out))

@@ -1,7 +1,8 @@
 """What a study leaves in the record when it ends: its page, its report with tables and pictures, its sums."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tuning import formats
 from tuning.confirmation import confirmed, confirmed_grid, exact_grid, sentences
@@ -14,6 +15,7 @@ from tuning.report import study_report, winner
 from tuning.results import Results
 from tuning.statistics import deviation, mean
 
+T = TypeVar("T")
 TOP = 10  # trials on the page
 ATTACHED = ("html", "md", "csv", "table")
 
@@ -28,12 +30,21 @@ def ended(results: Results, folder: Path) -> Ended:
 
 def _written(results: Results, folder: Path) -> tuple[dict[str, Picture], str]:
     """Write the report. Gives its pictures, and what went wrong: a picture must not cost a study its end."""
-    try:
+
+    def written() -> dict[str, Picture]:
         report = study_report(results)
         formats.write(report, ATTACHED, folder)
+        return report.pictures
+
+    return attempted("The report", written, {})
+
+
+def attempted(what: str, make: Callable[[], T], otherwise: T) -> tuple[T, str]:
+    """What is made of results, or another thing and a sentence on why: to show them must not cost them their end."""
+    try:
+        return make(), ""
     except Exception as error:
-        return {}, f"The report could not be made: {type(error).__name__}: {error}"
-    return report.pictures, ""
+        return otherwise, f"{what} could not be made: {type(error).__name__}: {error}"
 
 
 def _page(results: Results, remarks: list[str], pictures: dict[str, Picture]) -> str:

@@ -51,6 +51,7 @@ def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:
         "trainings": dict(states),
         "reused": reused,
         "failures": outcome.failures,
+        "remarks": outcome.remarks,
         "go_on": go_on,
         "report": commands.report(outcome.table.name, home),
     }
@@ -67,6 +68,8 @@ def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:
         )
         if not outcome.interrupted:
             Terminal().edition(Filled(outcome.table, outcome.ablation, of_history(outcome.history), home.data))
+        for remark in outcome.remarks:
+            print(remark)
         for failure in outcome.failures:
             print(f"failed: {failure}")
         print(f"go on: {go_on}" if go_on else f"report: {document['report']}")
