@@ -1,5 +1,6 @@
 """Which trainings the stage of a table asks for. What they came to is made up; test_ablate trains them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,42 @@ def test_ce_of_a_search_has_no_test_values_and_is_no_cell(run):
     other = Run(run.folder, "other")
     other.start(CE, test=False)
     assert trunks_of(run, run.start(IB)) == ["", "CE", "CE", "CE"]
+
+
+# --- a table that grows -----------------------------------------------------------------------------
+
+
+def test_what_a_run_is_recorded_with_does_not_depend_on_what_else_was_asked_for(tmp_path):
+    """One row after the other, or all at once: the same params, cells and names."""
+
+    def recorded(name: str, *asked: Ablation) -> dict:
+        run = Run(tmp_path / name)
+        events = [event for one in asked for event in run.start(one)]
+        return {e.tags["lt.config_id"]: (list(e.params), e.tags["lt.cells"], e.role) for e in events}
+
+    ib = CE.replaced(rows=("IB",))
+    found = recorded("grown", ib, CE, IB)
+    assert found == recorded("at once", IB) and len({tuple(params) for params, _, _ in found.values()}) == 1
+    assert {"epsilon", "alpha", "ldam_m", "beta", "gamma"} <= set(next(iter(found.values()))[0])
+
+
+def test_a_run_names_the_cells_of_other_columns_and_rows_that_it_serves(run):
+    table = TABLES["ib2021/table3"]
+    assert isinstance(table, Table)
+    row, column = table.rows[1].label, table.columns[0].label
+    asked = Ablation(table=table.name, rows=(row,), columns=(column,), seeds=1, short=True, on="digits")
+    (event,) = run.start(asked)
+    cells = json.loads(event.tags["lt.cells"])
+    assert len(cells) == 10 and {found for found, _ in cells} == {row}
+
+
+def test_each_dataset_is_described_once_in_a_log_by_whoever_comes_to_it_first(run):
+    split = Ablation(table="cdb2020/table1", rows=("CE",), seeds=2, short=True, on="digits")
+    table = TABLES[split.table]
+    assert isinstance(table, Table) and table.varies == "split"
+    column = table.columns[0].label
+    first = run.start(split.replaced(columns=(column,)))
+    assert [list(event.datasets) for event in first] == [[event.tags["lt.data_id"]] for event in first]
+    assert len({event.tags["lt.data_id"] for event in first}) == 2
+    more = run.start(split.replaced(columns=(column,), rows=(), seeds=2))
+    assert more and [event.datasets for event in more] == [{}] * len(more)

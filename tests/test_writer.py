@@ -260,6 +260,19 @@ def test_every_run_names_the_data_it_reads(uri):
         assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "training")]
 
 
+def test_a_dataset_that_comes_later_is_its_run_s_input_and_the_study_s_although_that_had_ended(uri):
+    other = SPACE.base.data.replaced(subset_seed=1)
+    first, later = described([SPACE.base.data], Path()), described([other], Path())
+    begun = [replace(STARTED, datasets=first), *EVENTS[1:3], Told(0, "finished"), ENDED]
+    deliver(uri, begun)
+    asked_later = replace(ask(1), datasets=later)
+    asked_later.tags["lt.data_id"] = next(iter(later))
+    for _ in range(2):  # what is written again changes nothing
+        deliver(uri, [*begun, asked_later, Told(1, "finished"), replace(ENDED, time=ENDED.time + 1)])
+        inputs = {n: sorted(i.dataset.digest for i in run.inputs.dataset_inputs) for n, run in runs(uri).items()}
+        assert inputs == {"none": sorted([*first, *later]), "0": [*first], "1": [*later]}
+
+
 ORIGIN = {"command": "lt-tune search demo", "resume": "lt-tune search demo --resume", "note": "Made by `lt-tune`."}
 
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
-from search_spaces.ablation import Ablation, Training, chosen, competitions, trainings, winners
+from search_spaces.ablation import SEARCH_SEED, Ablation, Training, chosen, competitions, trainings, winners
 from search_spaces.table import Table
+from tuning.datasets import described
 from tuning.events import Asked, History, Kind, StopReason, TrialRecord
 from tuning.identity import Identity, method_params, params
 from tuning.library import Library
@@ -24,6 +26,7 @@ class CellStage:
         """library: what need not be trained; store: where trunks leave their states."""
         self._ablation, self._table, self._history, self._identity = ablation, table, history, identity
         self._store = store
+        self._cells = [cell for cell in table.cells(ablation.edition) if cell.trains]
         self._trainings = trainings(ablation, table)
         self._competitions = competitions(chosen(ablation, table), table)
         configs = [training.config for training in self._trainings]
@@ -52,9 +55,25 @@ class CellStage:
 
     @cached_property
     def params(self) -> list[str]:
-        """The params of all its trainings: each run has them all."""
-        known = (method_params(training.config) for training in self._trainings)
-        return list(dict.fromkeys(name for names in known for name in names))
+        """The params of all the table's trainings, asked for or not: each run has them all, whatever comes later."""
+        configs = {config.id: config for cell in self._cells for config in cell.configs.values()}
+        return list(dict.fromkeys(name for config in configs.values() for name in method_params(config)))
+
+    @cached_property
+    def _served(self) -> dict[str, list[tuple[str, str]]]:
+        """By a config's id on the first seed, the cells of the whole table that it stands in, or competes for."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for cell in self._cells:
+            for config in cell.configs.values():
+                found.setdefault(self._table.with_seed(config, SEARCH_SEED).id, []).append(cell.key)
+        return found
+
+    def _serving(self, training: Training) -> Training:
+        """A training with all cells that it serves, whatever rows and columns are asked for; a winner, those it won."""
+        if training.config.seed != SEARCH_SEED and self._competitions:
+            return training
+        cells = self._served[self._table.with_seed(training.config, SEARCH_SEED).id]
+        return replace(training, cells=tuple(cells))
 
     @property
     def over(self) -> bool:
@@ -110,7 +129,9 @@ class CellStage:
         return donor.told is not None or len(donor.epochs) >= trunk.epochs
 
     def _asked(self, number: int, training: Training) -> Asked:
-        config = training.config
+        config, training = training.config, self._serving(training)
+        tags = self._identity.tags(config)
+        new = [] if tags["lt.data_id"] in self._history.described else [config.data]
         own = dict.fromkeys(self.params, "none") | method_params(config)
         trunk = self.trunks.trunk_of(config.id)
         return Asked(
@@ -121,12 +142,13 @@ class CellStage:
             config=config.plain(),
             params={**own, **params(config)},
             tags={
-                **self._identity.tags(config),
+                **tags,
                 "lt.role": "candidate" if training.candidate else "none",
                 "lt.cells": json.dumps([list(key) for key in training.cells]),
                 **({"lt.trunk": f"{trunk.id}@{trunk.epochs}"} if trunk and self._store.exists(trunk.name) else {}),
             },
             reads=self.reads,
+            datasets=described(new, self._identity.root),
         )
 
 

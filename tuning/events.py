@@ -63,7 +63,8 @@ class Continued:
 class Asked:
     """A training was asked for. `settings` are the space's symbols (empty where they do not apply).
 
-    `reads` are the values of its end that a table reads, beside those that every tested training has.
+    `reads` are the values of its end that a table reads, beside those that every tested training has. `datasets` is its
+    own, described, by `lt.data_id`, where nothing before it in the log describes it.
     """
 
     trial: int
@@ -74,6 +75,7 @@ class Asked:
     params: dict[str, Any]
     tags: dict[str, str]
     reads: list[str] = field(default_factory=list)
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     time: int = field(default_factory=now)
 
 
@@ -170,7 +172,7 @@ class History:
     """All trials of a study by number, and whether it ended: the log's events, folded.
 
     running_ms: how long a driver has worked on it. longest_epoch: in seconds, 0 before the first. trained: epochs and
-    seconds by kind; an epoch that was taken over took none.
+    seconds by kind; an epoch that was taken over took none. described: datasets by `lt.data_id`.
     """
 
     started: Started | None = None
@@ -180,6 +182,7 @@ class History:
     running_ms: int = 0
     longest_epoch: float = 0.0
     trained: dict[Kind, tuple[int, float]] = field(default_factory=dict)
+    described: set[str] = field(default_factory=set)
     _last_ms: int | None = None
     _by_config: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
 
@@ -191,8 +194,10 @@ class History:
         match event:
             case Started():
                 self.started = event
+                self.described |= event.datasets.keys()
             case Asked():
                 self.trials[event.trial] = TrialRecord(event, self.events)
+                self.described |= event.datasets.keys()
                 self._by_config.setdefault((event.kind, event.tags.get("lt.config_id", "")), []).append(event.trial)
             case EpochDone():
                 self.trials[event.trial].epochs.append(event)

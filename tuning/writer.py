@@ -54,6 +54,7 @@ class Writer:
         self._artifacts = Artifacts(self._client)
         self._location = None if tracking.is_server(uri) else artifacts
         self._started = Started("", "", {})
+        self._datasets: dict[str, dict[str, Any]] = {}  # by data id
         self._experiment_id = ""
         self._study_tags: dict[str, str] = {}
         self._known: dict[str, _Known] = {}  # by trial number
@@ -113,7 +114,7 @@ class Writer:
     # --- which runs there are -------------------------------------------------------------------------
 
     def _start_study(self, event: Started) -> None:
-        self._started = event
+        self._started, self._datasets = event, dict(event.datasets)
         self._experiment_id = tracking.experiment_id(self._client, event.experiment, self._location)
         self._study_tags = {"lt.study": event.study or "none", "lt.study_id": event.study_id}
         self._known = self._runs_of_the_study()
@@ -138,6 +139,7 @@ class Writer:
 
     def _start_run(self, event: Asked) -> None:
         number = str(event.trial)
+        self._describe(event)
         if event.kind == "trial":
             self._trials[number] = event.params
             self._symbols = {key: None for key in event.params if key in self._symbols or key in event.settings}
@@ -157,9 +159,16 @@ class Writer:
         texts = {"config.yaml": TrainConfig.parse(event.config).dump(), **(self._started.artifacts if alone else {})}
         self._attach(run, [event.tags.get("lt.data_id", "")], texts)
 
+    def _describe(self, event: Asked) -> None:
+        """Take in datasets that a study did not begin with: its own run has them, too, though it may have ended."""
+        new = {key: each for key, each in event.datasets.items() if key not in self._datasets}
+        self._datasets |= new
+        if STUDY in self._runs:
+            self._runs[STUDY].inputs += [dataset_input(each) for each in new.values()]
+
     def _attach(self, run: OpenRun, data_ids: Iterable[str], texts: Mapping[str, str]) -> None:
         """What a run has from its start: the datasets that it may read, and texts."""
-        run.inputs = [dataset_input(each) for key, each in self._started.datasets.items() if key in data_ids]
+        run.inputs = [dataset_input(each) for key, each in self._datasets.items() if key in data_ids]
         for name, text in texts.items():
             run.keep(name, text)
 
