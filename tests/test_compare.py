@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,11 +8,12 @@ from conftest import LtTune
 from recording import SPACE, STARTED, ask, deliver, epochs
 from test_record import STUDY
 
-from lt_core import InputError, override
+from lt_core import InputError, TrainConfig, override
 from search_spaces import CONFIGS
 from search_spaces.controls import plain_cross_entropy
 from tuning.compare import Subject, comparison, decisive, differences, differing, sentences, subjects
-from tuning.events import Ended, Event, Told
+from tuning.events import Asked, Ended, Event, Told
+from tuning.identity import Identity
 from tuning.record import RecordedRun
 from tuning.statistics import differences_to
 
@@ -205,3 +207,61 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(lt, names, sentence):
     if len(set(names)) > 1:
         with pytest.raises(InputError):
             subjects(lt.uri, names)
+
+
+# --- seeds that draw their own images, and seeds that diverge ---------------------------------------
+
+
+def drawn(event: Event, subset_seed: int) -> Event:
+    """A training that draws other images."""
+    assert isinstance(event, Asked)
+    config = override(TrainConfig.parse(event.config), {"data.subset_seed": subset_seed})
+    return replace(event, config=config.plain(), tags={**event.tags, **Identity(Path()).tags(config)})
+
+
+def resampled(first: int, role: str, accuracies: dict[int, float], **settings: Any) -> list[Event]:
+    """As a study with --resample confirms: each seed on images of its own."""
+    found = confirming(first, role, accuracies, **settings)
+    return [drawn(e, e.trial - first) if isinstance(e, Asked) else e for e in found]
+
+
+def compared(uri: str, *events: Event) -> list[Subject]:
+    search = [e for e in EVENTS if getattr(e, "trial", 0) < 10 and not isinstance(e, Ended)]
+    deliver(uri, [*search, *events, EVENTS[-1]])
+    return subjects(uri, ["mine-1", "mine-1/0"])
+
+
+def test_seeds_that_drew_images_of_their_own_are_paired(uri):
+    best, paper = compared(uri, *resampled(10, "best", {**BEST, 3: 0.8}, alpha=20.5), *resampled(20, "paper", PAPER))
+    assert best.values("test_acc") == {**BEST, 3: 0.8} and paper.values("test_acc") == PAPER
+    (gap,) = differences([best, paper], "test_acc")
+    assert gap is not None and gap.n == 2
+    said = sentences([best, paper])
+    assert "Seeds differ in their images, too." in said
+    assert not any("same data" in sentence for sentence in said)
+
+
+def test_of_a_seed_that_was_trained_on_several_draws_the_one_that_all_have_counts(uri):
+    mixed = [*confirming(10, "best", BEST, alpha=20.5), *resampled(20, "best", {1: 0.25, 2: 0.25}, alpha=20.5)]
+    best, paper = compared(uri, *mixed, *resampled(30, "paper", PAPER))
+    assert best.values("test_acc") == {1: 0.25, 2: 0.25} and paper.values("test_acc") == PAPER
+    assert best.identities("lt.data_id") == paper.identities("lt.data_id")
+
+
+def test_a_config_that_diverged_on_a_seed_is_neither_better_nor_worse(uri):
+    third = ask(33, "confirm", "paper", seed=3)
+    lost = [third, *epochs(33, None, None, 0.5), Told(33, "diverged")]
+    best, paper = compared(uri, *confirming(10, "best", BEST, alpha=20.5), *confirming(30, "paper", PAPER), *lost)
+    assert (list(best.runs), list(best.lost), list(paper.runs), list(paper.lost)) == ([1, 2], [], [1, 2], [3])
+    said = sentences([best, paper])
+    assert said[0].startswith("Undecided whether mine-1/0 is better than mine-1, since seeds diverged: -15.62 points")
+    assert said[1] == ("mine-1/0 diverged on 1 of 3 seeds (seed 3): its means are of the others, which survived.")
+
+
+def test_runs_of_an_older_record_are_found_by_their_recipe(uri):
+    events = [*confirming(10, "best", BEST, alpha=20.5), *confirming(30, "paper", PAPER)]
+    for event in events:
+        if isinstance(event, Asked):
+            del event.tags["lt.any_split_id"]
+    best, paper = compared(uri, *events)
+    assert (best.values("test_acc"), paper.values("test_acc")) == (BEST, PAPER)

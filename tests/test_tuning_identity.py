@@ -32,6 +32,7 @@ def test_tags_are_the_identities_of_config_data_and_core(tmp_path, monkeypatch):
     assert Identity(tmp_path).tags(DIGITS_IB) == {
         "lt.config_id": DIGITS_IB.id,
         "lt.recipe_id": DIGITS_IB.recipe_id,
+        "lt.any_split_id": DIGITS_IB.recipe_id,
         "lt.data_id": load_parts(DIGITS_IB.data).id,
         "lt.core_id": core_id(),
         "lt.numerics": "none",
@@ -44,6 +45,11 @@ def test_tags_are_the_identities_of_config_data_and_core(tmp_path, monkeypatch):
 def test_the_seed_is_in_the_config_s_identity_and_not_in_the_recipe_s():
     ours, other = (Identity(Path()).tags(DIGITS_IB.model_copy(update={"seed": seed})) for seed in (0, 7))
     assert {key for key in ours if ours[key] != other[key]} == {"lt.config_id", "lt.seed"}
+
+
+def test_a_recipe_on_any_split_is_one():
+    ours, other = (Identity(Path()).tags(override(DIGITS_IB, {"data.subset_seed": seed})) for seed in (0, 7))
+    assert {key for key in ours if ours[key] != other[key]} == {"lt.config_id", "lt.recipe_id", "lt.data_id"}
 
 
 def test_other_images_are_another_data_identity():

@@ -4,18 +4,19 @@ A config is named as a study (its best), a trial such as demo-1/3, a config id, 
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lt_core.config import TrainConfig, canonical
 from lt_core.value import InputError, paths, value_at
 from search_spaces import CONFIGS
-from tuning.confirmation import interval, percent, verdict
+from tuning.confirmation import diverging, interval, marked, percent, verdict
 from tuning.document import Document, Section
 from tuning.grid import Grid
 from tuning.home import load_file
+from tuning.identity import ANY_SPLIT, any_split_id
 from tuning.record import Record, RecordedRun
 from tuning.statistics import Difference, differences_to, mean
 from tuning.winners import winners
@@ -28,13 +29,21 @@ METRICS = (
 MEASURES = {"score": "val score", "test_acc": "test accuracy", "test_acc_macro": "macro accuracy on test"}
 
 
+Place = tuple[str, str]
+"""What two runs must share to be paired: the seed and the data."""
+
+
 @dataclass(frozen=True)
 class Subject:
-    """A config, as it was asked for, and its recorded runs of full length by seed, whichever study trained them."""
+    """A config, as it was asked for, and its recorded runs of full length by seed, whichever study trained them.
+
+    A seed may have drawn images of its own. lost: the runs that diverged, of other seeds.
+    """
 
     name: str
     config: TrainConfig
     runs: Mapping[int, RecordedRun]
+    lost: Mapping[int, RecordedRun] = field(default_factory=dict)
 
     def values(self, metric: str) -> dict[int, float]:
         """Seed -> value, of the runs that have it."""
@@ -53,7 +62,10 @@ def subjects(uri: str, names: Sequence[str]) -> list[Subject]:
     if len(set(names)) < max(2, len(names)):
         raise InputError(f"compare needs two or more different things, but got {' '.join(names) or 'none'}")
     record = Record(uri)
-    found = [_subject(record, uri, name) for name in names]
+    configs = [_config(record, uri, name) for name in names]
+    known = [_of_config(record, config) for config in configs]
+    shared = set.intersection(*({_place(run) for run in runs} for runs in known))
+    found = [_subject(*each, shared) for each in zip(names, configs, known, strict=True)]
     return list(map(_without_search, found)) if all(map(_is_confirmed, found)) else found
 
 
@@ -64,13 +76,17 @@ def _is_confirmed(subject: Subject) -> bool:
 
 def _without_search(subject: Subject) -> Subject:
     """Without the runs of searches, whose scores chose them."""
-    runs = {seed: run for seed, run in subject.runs.items() if run.tags["lt.kind"] != "trial"}
-    return Subject(subject.name, subject.config, runs)
+    runs, lost = (
+        {seed: run for seed, run in each.items() if run.tags["lt.kind"] != "trial"}
+        for each in (subject.runs, subject.lost)
+    )
+    return Subject(subject.name, subject.config, runs, lost)
 
 
-def _subject(record: Record, uri: str, name: str) -> Subject:
-    config = _config(record, uri, name)
-    return Subject(name, config, _by_seed(record.tagged("lt.recipe_id", config.recipe_id)))
+def _subject(name: str, config: TrainConfig, known: Sequence[RecordedRun], shared: Collection[Place]) -> Subject:
+    runs = _by_seed([run for run in known if run.stop_reason == "finished"], config, shared)
+    lost = _by_seed([run for run in known if run.stop_reason == "diverged"], config, shared)
+    return Subject(name, config, runs, {seed: run for seed, run in lost.items() if seed not in runs})
 
 
 def _config(record: Record, uri: str, name: str) -> TrainConfig:
@@ -91,17 +107,38 @@ def _config(record: Record, uri: str, name: str) -> TrainConfig:
 
 
 def _of_id(record: Record, config_id: str) -> RecordedRun:
-    found = record.tagged("lt.config_id", config_id)
+    found = [run for run in record.tagged("lt.config_id", config_id) if run.stop_reason == "finished"]
     if not found:
         raise InputError(f"the record has no run of full length of config {config_id}")
     return found[0]
 
 
-def _by_seed(runs: Sequence[RecordedRun]) -> dict[int, RecordedRun]:
-    """One run a seed, on the data of the newest: with test values where there is one, and then the newest."""
-    newest = [run for run in runs if run.tags["lt.data_id"] == runs[0].tags["lt.data_id"]]
+def _of_config(record: Record, config: TrainConfig) -> list[RecordedRun]:
+    """The runs of a config, the newest first, whatever images their seeds drew; of each draw, those on its newest data.
+
+    Older runs have no tag that leaves the draw out: of these, those that drew the config's own.
+    """
+    tagged = record.tagged(ANY_SPLIT, any_split_id(config))
+    known = {run.run_id for run in tagged}
+    runs = [*tagged, *(run for run in record.tagged("lt.recipe_id", config.recipe_id) if run.run_id not in known)]
+    newest: dict[str, str] = {}
+    for run in runs:
+        newest.setdefault(run.tags["lt.recipe_id"], run.tags["lt.data_id"])
+    return [run for run in runs if run.tags["lt.data_id"] == newest[run.tags["lt.recipe_id"]]]
+
+
+def _place(run: RecordedRun) -> Place:
+    return run.tags["lt.seed"], run.tags["lt.data_id"]
+
+
+def _by_seed(runs: Sequence[RecordedRun], config: TrainConfig, shared: Collection[Place]) -> dict[int, RecordedRun]:
+    """One run a seed: first one on images that all others have of it, too, with test values, on the config's own."""
+
+    def order(run: RecordedRun) -> tuple[bool, bool, bool]:
+        return _place(run) not in shared, "test_acc" not in run.metrics, run.tags["lt.recipe_id"] != config.recipe_id
+
     found: dict[int, RecordedRun] = {}
-    for run in sorted(newest, key=lambda run: "test_acc" not in run.metrics):
+    for run in sorted(runs, key=order):
         found.setdefault(int(run.tags["lt.seed"]), run)
     return {seed: found[seed] for seed in sorted(found)}
 
@@ -160,7 +197,8 @@ def _text(value: object) -> str:
 def differences(found: Sequence[Subject], metric: str) -> list[Difference | None]:
     """Of each but the first to the first, paired over seeds, corrected together after Holm."""
     first, *others = (subject.values(metric) for subject in found)
-    return differences_to(first, others)
+    raw = zip(differences_to(first, others), found[1:], strict=True)
+    return [marked(difference, found[0].lost, other.lost) for difference, other in raw]
 
 
 def results_grid(found: Sequence[Subject]) -> Grid:
@@ -198,7 +236,8 @@ def sentences(found: Sequence[Subject]) -> list[str]:
     said = [
         verdict(s.name, first.name, gap, len(others), MEASURES[metric]) for s, gap in zip(others, gaps, strict=True)
     ]
-    said += [f"{subject.name} has no run of full length in the record." for subject in found if not subject.runs]
+    said += [diverging(s.name, list(s.lost), len(s.runs), "seeds") for s in found if s.lost]
+    said += [f"{s.name} has no run of full length in the record." for s in found if not (s.runs or s.lost)]
     names = tuple(subject.name for subject in found)
     said = [sentence if sentence.startswith(names) else sentence[0].upper() + sentence[1:] for sentence in said]
     return [*said, *_reservations(found, metric)]
@@ -213,11 +252,19 @@ def _reservations(found: Sequence[Subject], metric: str) -> list[str]:
     kinds = {run.tags["lt.kind"] for subject in found for run in subject.runs.values() if metric in run.metrics}
     searched = metric == "score" and "trial" in kinds
     said = ["Scores that a search chose for being the best are too good."] if searched else []
+    if any(len(subject.identities("lt.data_id")) > 1 for subject in found):
+        said.append("Seeds differ in their images, too.")
     for tag, what in (("lt.data_id", "on the same data"), ("lt.core_id", "by the same lt_core")):
-        known = [subject.identities(tag) for subject in found if subject.runs]
-        if any(each != known[0] for each in known):
+        if _differ([subject for subject in found if subject.runs], tag):
             said.append(f"They were not all trained {what}.")
     return said
+
+
+def _differ(found: Sequence[Subject], tag: str) -> bool:
+    """Whether runs of one seed differ in a tag or, where no seed is common, runs at all."""
+    seeds = set.intersection(*(set(subject.runs) for subject in found)) if found else set()
+    known = [{(seed, subject.runs[seed].tags[tag]) for seed in seeds} or subject.identities(tag) for subject in found]
+    return any(each != known[0] for each in known)
 
 
 def comparison(found: Sequence[Subject]) -> Document:
@@ -240,6 +287,7 @@ def document(found: Sequence[Subject]) -> dict[str, Any]:
                 "recipe_id": subject.config.recipe_id,
                 "method": subject.config.method,
                 "runs": {seed: run.run_id for seed, run in subject.runs.items()},
+                "diverged": list(subject.lost),
                 "values": {metric: subject.values(metric) for metric in gaps if subject.values(metric)},
             }
             for subject in found

@@ -125,17 +125,20 @@ def differences(groups: Sequence[Confirmed]) -> dict[str, Difference | None]:
     of_ours = differences_to(paper.compared, [group.compared for group in ours])
     control = of_role(groups, CONTROL)
     own = {CONTROL: _difference(control, paper)} if control else {}
-    return {**{group.role: _of(d, group, paper) for group, d in zip(ours, of_ours, strict=True)}, **own}
+    return {
+        **{group.role: marked(d, group.diverged, paper.diverged) for group, d in zip(ours, of_ours, strict=True)},
+        **own,
+    }
 
 
 def _difference(one: Confirmed, other: Confirmed) -> Difference | None:
     """A single question, with 5 % of its own."""
-    return _of(paired_difference(one.compared, other.compared), one, other)
+    return marked(paired_difference(one.compared, other.compared), one.diverged, other.diverged)
 
 
-def _of(difference: Difference | None, one: Confirmed, other: Confirmed) -> Difference | None:
-    """A difference of two configs, marked where either diverged on a seed."""
-    return replace(difference, diverged=True) if difference and (one.diverged or other.diverged) else difference
+def marked(difference: Difference | None, *diverged: Collection[int]) -> Difference | None:
+    """A difference of two configs, marked where either diverged on some seeds."""
+    return replace(difference, diverged=True) if difference and any(diverged) else difference
 
 
 # --- the table --------------------------------------------------------------------------------------
@@ -237,11 +240,11 @@ def _paper_leads(ours: Sequence[Confirmed], paper: Confirmed | None) -> bool:
     return found is not None and begun is not None and found <= begun
 
 
-def diverging(noun: str, diverged: Sequence[int], finished: int) -> str:
+def diverging(noun: str, diverged: Sequence[int], finished: int, what: str = "fresh seeds") -> str:
     """On which seeds a config diverged, and what its means are worth then."""
     seeds = " and ".join(filter(None, [", ".join(map(str, diverged[:-1])), str(diverged[-1])]))
     left = "its means are of the others, which survived" if finished else "none is left"
-    of = f"{len(diverged)} of {len(diverged) + finished} fresh seeds"
+    of = f"{len(diverged)} of {len(diverged) + finished} {what}"
     return f"{noun} diverged on {of} (seed{'s' if len(diverged) > 1 else ''} {seeds}): {left}."
 
 

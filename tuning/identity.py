@@ -9,10 +9,11 @@ from lt_core import __version__
 from lt_core.config import TrainConfig, canonical
 from lt_core.data import Data, load_parts
 from lt_core.identity import core_id
-from lt_core.value import Value
+from lt_core.value import Value, override
 from lt_core.weights import ClassDifficulty
 
 GIT_SECONDS = 5
+ANY_SPLIT = "lt.any_split_id"  # the tag of what runs have in common whose seeds draw their own images, too
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Identity:
         return {
             "lt.config_id": config.id,
             "lt.recipe_id": config.recipe_id,
+            ANY_SPLIT: any_split_id(config),
             "lt.data_id": _data_id(config.data, self.root),
             "lt.core_id": core_id(),
             "lt.numerics": "none",
@@ -34,6 +36,11 @@ class Identity:
             "lt.version": __version__,
             **_git_commit(),
         }
+
+
+def any_split_id(config: TrainConfig) -> str:
+    """The recipe, whichever images are drawn: `recipe_id` changes with `data.subset_seed`."""
+    return override(config, {"data.subset_seed": 0}).recipe_id
 
 
 # A hyperparameter is recorded by its symbol; where several papers use one letter, IB's alpha and epsilon, CB's beta,

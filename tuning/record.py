@@ -118,10 +118,10 @@ class Record:
         return _recorded(found[0])
 
     def tagged(self, tag: str, value: str) -> list[RecordedRun]:
-        """All trainings that reached their full length, of whatever study or table, with a tag; the newest first."""
-        wanted = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED' and tags.`lt.kind` != 'study'"
+        """All trainings that finished or diverged, of whatever study or table, with a tag; the newest first."""
+        wanted = f"tags.`{tag}` = '{value}' and tags.`lt.kind` != 'study'"
         found = self._client.search_runs(self._experiments(), wanted, max_results=MOST_RUNS)
-        return [_recorded(run) for run in found if _is_whole(run)]
+        return [run for run in map(_recorded, found) if run.stop_reason in ("finished", "diverged")]
 
     def config(self, run_id: str) -> TrainConfig:
         """What a run trained; InputError where the record lacks it."""
