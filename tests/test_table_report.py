@@ -1,5 +1,7 @@
 """What a table's report says: editions, cells, verdicts, figures. The runs are made up (filling.py)."""
 
+import csv
+import io
 import re
 import time
 
@@ -181,9 +183,14 @@ def test_every_table_has_a_report_in_every_format(name, tmp_path):
         document = curves_report(declared, curves_picture(declared))
     else:
         document = table_report(declared, [], tmp_path)
-    for kind in formats.FORMATS:
-        assert name in formats.text(document, kind) or kind in ("csv", "latex")
-    assert document.title.startswith(name)
+    texts = {kind: formats.text(document, kind) for kind in formats.FORMATS}
+    assert document.title.startswith(name) and all(name in texts[kind] for kind in ("md", "html"))
+    rows = sum(len(grid.rows) for grid in document.tables.values())
+    assert rows > 0
+    lines = list(csv.reader(io.StringIO(texts["csv"])))
+    comments, empty = sum(line[:1] != [] and line[0].startswith("# ") for line in lines), lines.count([])
+    assert len(lines) - comments - empty == rows + len(document.tables)
+    assert len(re.findall(r"\\\\\s*$", texts["latex"], re.MULTILINE)) == rows + len(document.tables)
 
 
 @pytest.mark.parametrize("name", [name for name, t in TABLES.items() if isinstance(t, Table)])
