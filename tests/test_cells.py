@@ -9,7 +9,7 @@ from test_events import epoch
 from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation
 from tuning.cells import CellStage
-from tuning.events import EpochDone, EventLog, Started, Told
+from tuning.events import EpochDone, EventLog, Started, StopReason, Told
 from tuning.filled import Filled, of_history
 from tuning.identity import Identity
 from tuning.library import Library
@@ -62,7 +62,7 @@ class Run:
             for name in stage.trunks.exits(event.tags["lt.config_id"]).values():
                 self.store.write(name, b"state")
 
-    def _end(self, event, score: float, how: str, *, test: bool) -> None:
+    def _end(self, event, score: float, how: StopReason, *, test: bool) -> None:
         epochs = event.config["epochs"]
         for number in range(1, epochs + 1):
             self.log.emit(EpochDone(event.trial, epoch(event.trial, number, score).result, "n"))
