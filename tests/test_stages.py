@@ -4,7 +4,7 @@ from test_events import epoch
 from search_spaces import SPACES, Study
 from tuning.events import EpochDone, EventLog, Told
 from tuning.identity import Identity
-from tuning.stages import ConfirmStage, SearchStage, confirmations
+from tuning.stages import ConfirmStage, SearchStage, asked, confirmations
 
 
 @pytest.fixture
@@ -155,3 +155,9 @@ def test_inactive_symbols_are_none_in_the_params(log):
     (event,) = search(log, made).propose(0)
     assert event.params["method"] == "CE" and event.params["alpha"] == "none" and event.params["tau"] == "none"
     assert set(made.space.symbols) <= set(event.params)
+
+
+def test_a_control_that_has_no_settings_is_still_called_by_its_method(tmp_path):
+    made = Study(space=SPACES["demo-methods"])
+    event = asked(9, "confirm", "CE", {}, made.space.base, made, Identity(tmp_path))
+    assert event.params["method"] == "CE" and event.params["alpha"] == "none"

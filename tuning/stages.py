@@ -163,7 +163,7 @@ def asked(
 ) -> Asked:
     """The event that asks for one training of a study."""
     symbols = {symbol: settings.get(symbol, "none") for symbol in study.space.symbols}
-    params = symbols | params_of(config) | symbols  # a space's own `method` or `epochs` is what it says
+    params = symbols | params_of(config) | dict(settings)  # a space's own `method` or `epochs` is what it says
     return Asked(
         trial=number,
         kind=kind,
