@@ -174,6 +174,31 @@ def test_parallel_coordinates_have_as_many_lines_as_there_are_trials(page, shown
     picture(page, "charts")
 
 
+@pytest.fixture(scope="module")
+def several(shown: Shown, lt_of_module: LtTune) -> tuple[str, list[dict[str, Any]]]:
+    """The address and the trials of a study whose trials have one method or another, and hence other symbols."""
+    said = lt_of_module.document("search", "demo-methods", "--per-branch", 2, "--epochs", 4, "--confirm", 0)
+    (parent,) = [run for run in lt_of_module.runs("study") if run.info.run_name == "demo-methods-1"]
+    return f"{shown.server}/#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}", said["trials"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["IB", "CDB-CE"])
+def test_each_method_has_a_chart_of_its_own_trials(page, several, method):
+    address, trials = several
+    own = [trial for trial in trials if trial["settings"]["method"] == method and trial["score"] is not None]
+    page.goto(address)
+    seen(page, f"trials of {method}")
+    table = page.get_by_role("link", name=f"trials of {method}", exact=True)
+    page.goto(f"{address.partition('#')[0]}{table.get_attribute('href')}&compareRunsMode=CHART")
+    seen(page, "Parallel Coordinates")
+    page.wait_for_function(f"window.lines.size >= {len(own)}", timeout=LOAD)
+    page.wait_for_timeout(1000)  # for more, which there should not be
+    assert page.evaluate("window.lines.size") == len(own) > 1
+    symbols = [symbol for symbol in own[0]["settings"] if symbol != "method"]
+    assert sorted(page.locator(".dimension .label").all_text_contents()) == sorted([*symbols, "score"])
+
+
 @pytest.mark.slow
 def test_what_was_trained_on_fresh_seeds_is_grouped(page, shown):
     page.goto(shown.address)

@@ -53,7 +53,7 @@ def test_a_space_of_methods_has_its_symbols_in_columns_and_axes():
     columns = [column.removeprefix("params.").strip("`") for column in shown(every)["selectedColumns"]]
     assert columns[: len(METHODS.space.symbols)] == METHODS.space.symbols
     assert parallel(every) == ["method", "lr", "weight_decay"]
-    assert set(parallel(ib)) == {"method", "T1", "epsilon", "alpha", "lr_scale", "lr", "weight_decay"}
+    assert set(parallel(ib)) == {"T1", "epsilon", "alpha", "lr_scale", "lr", "weight_decay"}
 
 
 def test_trials_are_shown_by_score_all_of_them_with_the_space_s_symbols():

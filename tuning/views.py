@@ -55,7 +55,8 @@ def views(
         found["cells", "cells"] = _grouped(study, "cell", varied)
     for number, method in enumerate(methods if len(methods) > 1 else (), 1):
         of_method = [params for params in trials if params.get("method") == method]
-        shown = _trials(study, symbols, of_method, f" and params.`method` = '{method}'")
+        others = [symbol for symbol in symbols if symbol != "method"]
+        shown = _trials(study, others, of_method, f" and params.`method` = '{method}'")
         found[f"method-{number}", f"trials of {method}"] = shown
     return [View(f"{study_id[:16]}-{key}", study, name, shown) for (key, name), shown in found.items()]
 
