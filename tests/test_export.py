@@ -29,7 +29,7 @@ def home(tmp_path):
 
 
 def exported(home: Home, top=3, model=True, register=False, device="cpu", name="out") -> Exported:
-    return export(home, "night", top, home.path / name, model=model, register=register, device=device)
+    return export(home, "night", top, home.path / name, by="score", model=model, register=register, device=device)
 
 
 def names(found: Exported) -> list[str]:
@@ -63,7 +63,7 @@ def test_a_file_says_where_it_comes_from(home, tmp_path):
 def test_what_has_no_best_config_is_refused_before_anything_is_written(tmp_path, name, says):
     home = home_with(tmp_path / "home", night("short")[:1])
     with pytest.raises(InputError, match=says):
-        export(home, name, 1, tmp_path / "out", model=True, register=True, device="auto")
+        export(home, name, 1, tmp_path / "out", by="score", model=True, register=True, device="auto")
     assert not (tmp_path / "out").exists()
 
 
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_made_is_refused(home, tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="cannot be written: "):
-            export(home, "night", 1, out, model=False, register=False, device="auto")
+            export(home, "night", 1, out, by="score", model=False, register=False, device="auto")
 
 
 def test_a_record_that_does_not_answer_is_refused(tmp_path):

@@ -57,6 +57,31 @@ def test_fresh_seeds_are_of_the_same_recipe(night_uri):
     assert best.settings["T1"] == 3 and best.settings["epsilon"] == 1e-5 and document["settings"] == best.settings
 
 
+def confirming(number, seed, score, **settings):
+    return [ask(number, "confirm", "best", seed, **settings), *epochs(number, None, score), Told(number, "finished")]
+
+
+def test_configs_are_ranked_by_their_mean_on_fresh_seeds(uri):
+    a, b, c = {"T1": 1}, {"T1": 2}, {"T1": 3}
+    events = [*finished(0, 0.9, **a), *finished(1, 0.8, **b), *finished(2, 0.7, **c)]
+    for number, (seed, score, settings) in enumerate(
+        [(1, 0.5, a), (2, 0.5, a), (1, 0.5, b), (2, 0.75, b), (1, 0.99, c)], 3
+    ):
+        events += confirming(number, seed, score, **settings)
+    deliver(uri, [BEGUN, *events])
+    assert [w.trial for w in winners(uri, "mine-1", 9, "confirmed").best] == [1, 0]
+    assert [w.trial for w in winners(uri, "mine-1", 1, "confirmed").best] == [1]
+    assert [w.trial for w in winners(uri, "mine-1", 9).best] == [0, 1, 2]
+
+
+def test_nothing_confirmed_cannot_be_ranked_by_it(uri):
+    deliver(uri, [BEGUN, *finished(0, 0.9)])
+    with pytest.raises(InputError, match=r"study mine-1 has no config that is confirmed on fresh seeds to export yet"):
+        winners(uri, "mine-1", 1, "confirmed")
+    with pytest.raises(InputError, match="there is no --by `means`; allowed: score, confirmed"):
+        winners(uri, "mine-1", 1, "means")
+
+
 def test_of_equals_the_earlier_is_before_and_each_config_stands_once(uri):
     events = [finished(i, score, T1=T1) for i, (score, T1) in enumerate([(0.5, 0), (0.75, 1), (0.75, 2), (0.75, 1)])]
     deliver(uri, [BEGUN, *(event for group in events for event in group)])

@@ -200,6 +200,7 @@ def ablate(
 def export(
     study: Annotated[str, typer.Argument(help="A study in the record.")],
     top: Annotated[int, typer.Option(min=1, help="How many configs.")] = 1,
+    by: Annotated[str, typer.Option(help="score: the search's; confirmed: the mean score on fresh seeds.")] = "score",
     out: Annotated[Path | None, typer.Option(help="The folder to write to. [HOME/exports/STUDY]")] = None,
     model: Annotated[bool, typer.Option(help="The best config's model as well, trained again where need be.")] = True,
     register: Annotated[bool, typer.Option(help="Register the model in MLflow.")] = True,
@@ -218,9 +219,9 @@ def export(
     place = Home.at(home, tracking_uri)
     folder = out or place.path / "exports" / study
     if form == "yaml":
-        found = writing.export(place, study, top, folder, model=model, register=register, device=device)
+        found = writing.export(place, study, top, folder, by=by, model=model, register=register, device=device)
     else:
-        found = Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form)))
+        found = Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form, by)))
     return show(found, as_json)
 
 

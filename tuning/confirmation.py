@@ -304,4 +304,5 @@ def _of_order(ours: Sequence[Confirmed]) -> list[str]:
     if first is None or first is ours[0]:
         return []
     which = "configs found" if len(sound) == len(ours) else "configs found that did not diverge"
-    return [f"on fresh seeds, {first.role} has the best mean val score of the {which}."]
+    said = f"on fresh seeds, {first.role} has the best mean val score of the {which}"
+    return [f"{said}; `lt-tune export --by confirmed` ranks by that mean, the paper's setting among them."]

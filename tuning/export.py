@@ -77,25 +77,29 @@ class Folder:
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
-def export_configs(tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml") -> list[Path]:
+def export_configs(
+    tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml", by: str = "score"
+) -> list[Path]:
     """Write the `top` best configs of a study in the record as best.yaml, best-2.yaml, ... or in another format.
 
-    InputError where the record has no such study, or none of its trials reached its full length.
+    by: as of `winners`. InputError where the record has no such study, or none of its trials can be ranked.
     """
     config_formats.ending(form)
     check_answers(tracking_uri)
-    found = winners(tracking_uri, study, top)
+    found = winners(tracking_uri, study, top, by)
     with _writable(out):
         return _write_configs(Folder(out), found, form)
 
 
-def export(home: Home, study: str, top: int, out: Path, *, model: bool, register: bool, device: str) -> Exported:
+def export(
+    home: Home, study: str, top: int, out: Path, *, by: str, model: bool, register: bool, device: str
+) -> Exported:
     """Write the best configs, their scores, the model of the first with its card, and how to use it all; register it.
 
     The model comes from the checkpoint that the study kept, or is trained again, with progress on stderr.
     """
     check_answers(home.tracking_uri)
-    found = winners(home.tracking_uri, study, top)
+    found = winners(home.tracking_uri, study, top, by)
     folder = Folder(out)
     with _writable(out):
         folder.check()
@@ -183,7 +187,7 @@ def _scores(found: Winners, trained: Network | None) -> dict[str, Any]:
     """scores.json: every config with its search score and its confirmed mean and interval; the model's own values."""
     configs = [{"file": f"{winner.name}.yaml", **winner.document()} for winner in found.best]
     model = None if trained is None else _model_document(found.best[0], trained)
-    return {"study": found.study, "space": found.experiment, "configs": configs, "model": model}
+    return {"study": found.study, "space": found.experiment, "by": found.by, "configs": configs, "model": model}
 
 
 def _model_document(winner: Winner, trained: Network) -> dict[str, Any]:

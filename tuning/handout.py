@@ -43,6 +43,8 @@ def _place(found: Winners) -> str:
     """What made it the best."""
     within = f" within {' and '.join(found.constraints)}" if found.constraints else ""
     first = found.objectives[0]
+    if found.by == "confirmed":
+        return f"had the best mean score on fresh seeds of the configs that were confirmed{within}"
     if len(found.objectives) > 1:
         return f"is the best in {first} on the Pareto front of {', '.join(found.objectives)}{within}"
     return f"had the best {first} of all its trials of full length{within}"

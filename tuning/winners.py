@@ -3,12 +3,14 @@
 Reads only the runs that it needs, so that a study of thousands of trials is nearly as quick as one of ten.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from lt_core.config import TrainConfig
-from lt_core.value import InputError
+from lt_core.value import InputError, unknown
 from search_spaces.space import Setting
 from search_spaces.study import Study
 from tuning.confirmation import CONTROL, EXACT
@@ -16,6 +18,7 @@ from tuning.outcome import dominates, feasible, judged_by
 from tuning.record import Record, RecordedRun, settings_of
 from tuning.statistics import paired_difference
 
+BY = ("score", "confirmed")  # what ranks configs
 FRESH = ("score", "test_acc", "test_acc_macro")  # what is read of confirming runs
 
 
@@ -87,7 +90,7 @@ def summary(values: Mapping[int, float]) -> dict[str, Any]:
 class Winners:
     """The best configs of one study, best first. `experiment` is its space's name, `run_id` the study's own run.
 
-    objectives: what it chose by, the first of them first. constraints: in words.
+    objectives: what it chose by, the first of them first. constraints: in words. by: what ranks them, one of BY.
     """
 
     study: str
@@ -98,22 +101,27 @@ class Winners:
     objectives: tuple[str, ...]
     constraints: tuple[str, ...]
     best: tuple[Winner, ...]
+    by: str = "score"
 
 
-def winners(uri: str, name: str, top: int) -> Winners:
+def winners(uri: str, name: str, top: int, by: str = "score") -> Winners:
     """The `top` best configs of the newest study of a name in the record, within its constraints; each config once.
 
-    Of several objectives only those on the Pareto front, the best in the first objective first. InputError where the
-    record has no such study, or none of its trials can be ranked.
+    Of several objectives only those on the Pareto front, the best in the first objective first. `by` is one of BY: the
+    search's score, or the mean score on fresh seeds, of those configs that have one on all of them. InputError where
+    the record has no such study, or none of its trials can be ranked.
     """
+    if by not in BY:
+        raise unknown("--by", by, BY)
     record = Record(uri)
     parent = record.newest(name)
     study = record.study(parent)
-    best = _best(record.whole_trials(parent, _key(study.objectives[0])), study, top)
+    trials, confirming = record.whole_trials(parent, _key(study.objectives[0])), record.confirming(parent)
+    best = _best(trials, study, top) if by == "score" else _confirmed(_best(trials, study), confirming)[:top]
     if not best:
         within = f" within {' and '.join(map(str, study.constraints))}" if study.constraints else ""
-        raise InputError(f"study {name} has no trial of full length{within} to export yet")
-    confirming = record.confirming(parent)
+        missing = "trial of full length" if by == "score" else "config that is confirmed on fresh seeds"
+        raise InputError(f"study {name} has no {missing}{within} to export yet")
     return Winners(
         study=name,
         study_id=parent.data.tags["lt.study_id"],
@@ -123,6 +131,7 @@ def winners(uri: str, name: str, top: int) -> Winners:
         objectives=study.objectives,
         constraints=tuple(map(str, study.constraints)),
         best=tuple(_winner(rank, run, record, study, confirming) for rank, run in enumerate(best, 1)),
+        by=by,
     )
 
 
@@ -133,7 +142,15 @@ def _winner(rank: int, run: RecordedRun, record: Record, study: Study, confirmin
     return Winner(rank, run, record.config(run.run_id), settings, _fresh(own), tuple(diverged))
 
 
-def _best(trials: Iterable[RecordedRun], study: Study, top: int) -> list[RecordedRun]:
+def _confirmed(ranked: Sequence[RecordedRun], confirming: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Those that have a score on as many fresh seeds as any, the best mean first."""
+    found = [_fresh(each for each in confirming if _confirms(each, run)).get("score", {}) for run in ranked]
+    seeds = max(map(len, found), default=0)
+    means = {i: fmean(scores.values()) for i, scores in enumerate(found) if scores and len(scores) == seeds}
+    return [ranked[i] for i in sorted(means, key=means.__getitem__, reverse=True)]
+
+
+def _best(trials: Iterable[RecordedRun], study: Study, top: int = sys.maxsize) -> list[RecordedRun]:
     """The best of trials that come by the first objective, each config once, the earlier of equals first."""
     several, key = len(study.objectives) > 1, _key(study.objectives[0])
     able: list[RecordedRun] = []
