@@ -248,6 +248,31 @@ def test_sigma_s_80_percent_interval():
     )
 
 
+# --- runs that have a common part -------------------------------------------------------------------
+
+COMMON = {("A", "x"): "CE", ("C", "x"): "CE"}
+
+
+def test_rows_with_a_common_part_count_as_one_for_others():
+    for cells in (CELLS, {**CELLS, ("C", "x"): {seed: value + 0.5 for seed, value in A.items()}}):
+        shared = Measured(made(), cells, common=COMMON).judge(contrast("A", "B"))
+        alone = Measured(made("AB"), {("A", "x"): A, ("B", "x"): B}).judge(contrast("A", "B"))
+        assert shared and alone and (shared.low, shared.spread) == (alone.low, alone.spread)
+
+
+def test_between_rows_with_a_common_part_the_spread_is_theirs():
+    shared = Measured(made(), CELLS, common=COMMON).judge(contrast("A", "C"))
+    alone = Measured(made("AC"), {("A", "x"): A, ("C", "x"): C}).judge(contrast("A", "C"))
+    assert shared and alone and (shared.low, shared.spread) == (alone.low, alone.spread)
+
+
+def test_a_group_of_rows_stands_for_one_by_its_mean():
+    mean = {seed: (A[seed] + C[seed]) / 2 for seed in A}
+    grouped = Measured(made("ABCD"), {**CELLS, ("D", "x"): A}, common=COMMON).judge(contrast("B", "D"))
+    reduced = Measured(made("ABD"), {("A", "x"): mean, ("B", "x"): B, ("D", "x"): A}).judge(contrast("B", "D"))
+    assert grouped and reduced and grouped.spread == reduced.spread
+
+
 # --- cells ------------------------------------------------------------------------------------------
 
 
@@ -256,10 +281,12 @@ def reported(value: float, n: int = 3) -> Reported:
 
 
 def test_the_spread_of_cells():
-    spread = pooled([values(1.0, 2.0, 3.0), values(5.0), values(1.0, 1.5)])
+    spread = pooled([[values(1.0, 2.0, 3.0)], [values(5.0)], [values(1.0, 1.5)]])
     assert spread and spread.df == 3
     assert spread.sigma == pytest.approx(math.sqrt((2 * stdev([1, 2, 3]) ** 2 + stdev([1, 1.5]) ** 2) / 3))
-    assert pooled([values(1.0), {}]) is None
+    assert pooled([[values(1.0), {}]]) is None
+    together = pooled([[values(1.0, 2.0, 3.0), values(2.0, 4.0, 6.0)]])
+    assert together and together.df == 2 and together.sigma == pytest.approx(math.sqrt((1 + 4) / 2))
 
 
 def test_a_cell_is_compatible_within_the_interval_and_reproduced_within_a_point():

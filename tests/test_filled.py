@@ -3,7 +3,7 @@ import pytest
 from filling import as_printed, filled, runs, table
 
 from search_spaces.ablation import Ablation
-from tuning.filled import CellRun, Filled
+from tuning.filled import CellRun, Filled, _beginning
 from tuning.table_grids import shown
 
 
@@ -100,3 +100,9 @@ def test_the_paper_s_own_numbers_are_measured_as_they_are_printed():
         number = table("ib2021/table4").reported.get(cell.key)
         if number:
             assert found.values(cell, found.selection_of(cell))[0] == pytest.approx(number.value)
+
+
+def test_ib_begins_as_ce_does_and_ldam_does_not():
+    cells = Filled(table("ib2021/table4"), Ablation(table="ib2021/table4", short=True), ()).cells
+    begun = {cell.row.label: _beginning(cell) for cell in cells if cell.key[1] == "cifar10-lt-100" and cell.trains}
+    assert begun["CE"] == begun["IB"] == begun["IB+CB"] != begun["LDAM"] == begun["LDAM-DRW"]

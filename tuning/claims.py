@@ -2,15 +2,17 @@
 
 Values are in points, one for each seed of a cell. Seeds are paired: a cell's value is its row's mean plus its seed's
 effect plus noise, whose spread is pooled over all rows of the same columns; where two cells share no seed it is that
-of the cells alone. Runs that diverged have no value: the others' mean is of those that survived, so that a contrast
-with such a cell decides nothing. Not here: reading runs, and the words that a report prints.
+of the cells alone. Rows whose runs have a common part, as IB's are CE's own up to T1, deviate together: between two of
+them the spread is theirs alone, elsewhere they count as one row, their mean. Runs that diverged have no value: the
+others' mean is of those that survived, so that a contrast with such a cell decides nothing. Not here: reading runs,
+and the words that a report prints.
 """
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, variance
 from typing import Literal
 
 import numpy as np
@@ -30,6 +32,9 @@ EXPECTED_ELSEWHERE = 1.0
 Verdict = Literal["confirmed", "contradicted", "undecided"]
 Cells = Mapping[tuple[str, str], Mapping[int, float]]
 """Measured values by labels of row and column, then by seed."""
+_Values = Mapping[int, float]  # by seed
+_Name = tuple[str, ...]  # a row's label and those of the columns over which its mean is taken
+_Group = tuple[str | tuple[str, str], ...]  # what rows have in common, for each column
 
 
 # --- cells ------------------------------------------------------------------------------------------
@@ -76,14 +81,12 @@ class Spread:
         return low, high
 
 
-def pooled(groups: Iterable[Mapping[int, float]]) -> Spread | None:
-    """The spread within cells, over several; None where no cell has two seeds."""
-    many = [list(group.values()) for group in groups if len(group) > 1]
-    df = sum(len(values) - 1 for values in many)
-    if not df:
-        return None
-    squares = sum((value - fmean(values)) ** 2 for values in many for value in values)
-    return Spread(math.sqrt(squares / df), df)
+def pooled(groups: Iterable[Sequence[Mapping[int, float]]]) -> Spread | None:
+    """The spread within cells; a seed of cells that have a common part counts once. None where no cell has two."""
+    many = [[list(values.values()) for values in cells if len(values) > 1] for cells in groups]
+    found = [(fmean(map(variance, cells)), max(map(len, cells)) - 1) for cells in many if cells]
+    df = sum(own for _, own in found)
+    return Spread(math.sqrt(sum(squared * own for squared, own in found) / df), df) if df else None
 
 
 # --- contrasts --------------------------------------------------------------------------------------
@@ -119,13 +122,13 @@ class Judged:
 class _Fit:
     """Row means with a common effect of each seed, by least squares; of the rows alone where seeds are not shared."""
 
-    names: Sequence[tuple[str, ...]]
+    names: Sequence[_Name]
     means: np.ndarray
     covariance: np.ndarray  # of the means, over sigma squared
     design: np.ndarray
     spread: Spread | None
 
-    def difference(self, better: tuple[str, ...], worse: tuple[str, ...]) -> tuple[float, float] | None:
+    def difference(self, better: _Name, worse: _Name) -> tuple[float, float] | None:
         """better - worse and its standard error over sigma; None where no seed ties them together."""
         c = np.zeros(self.design.shape[1])
         c[self.names.index(better)] += 1
@@ -135,7 +138,7 @@ class _Fit:
         return float(c @ self.means), math.sqrt(max(0.0, float(c @ self.covariance @ c)))
 
 
-def _fit(rows: Mapping[tuple[str, ...], Mapping[int, float]]) -> _Fit:
+def _fit(rows: Mapping[_Name, _Values]) -> _Fit:
     names = list(rows)
     seeds = sorted({seed for values in rows.values() for seed in values})
     points = [(i, seeds.index(seed), value) for i, name in enumerate(names) for seed, value in rows[name].items()]
@@ -154,15 +157,21 @@ def _fit(rows: Mapping[tuple[str, ...], Mapping[int, float]]) -> _Fit:
 class Measured:
     """The cells of a table, of one edition and selection, and the contrasts between them."""
 
-    def __init__(self, table: Table, cells: Cells, diverged: Collection[tuple[str, str]] = ()) -> None:
-        """diverged: the cells some run of which did; their values are those of the others."""
-        self._table, self._diverged = table, frozenset(diverged)
+    def __init__(
+        self,
+        table: Table,
+        cells: Cells,
+        diverged: Collection[tuple[str, str]] = (),
+        common: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
+        """diverged: the cells some run of which did; their values are those of the others. common: what the runs of
+        a cell have in common with those of others, by a name; a cell without one has nothing."""
+        self._table, self._diverged, self._common = table, frozenset(diverged), common or {}
         self._cells = {key: values for key, values in cells.items() if values}
-        self._fits: dict[frozenset[tuple[str, ...]], _Fit] = {}
 
     def spread_of(self, column: str) -> Spread | None:
         """The spread within the cells of a column."""
-        return pooled(values for (_, label), values in self._cells.items() if label == column)
+        return pooled([values] for values in self._rows((column,)).values())
 
     def judge(self, contrast: Contrast) -> Judged | None:
         """A contrast; None where a side was not measured. Of several rows, the best by its mean stands for them."""
@@ -184,7 +193,7 @@ class Measured:
         keys = [(row, column) for side in sides for row in side.rows for column in side.columns]
         return [key for key in dict.fromkeys(keys) if key in self._diverged]
 
-    def _judged(self, contrast: Contrast, better: tuple[str, ...], worse: tuple[str, ...], alpha: float) -> Judged:
+    def _judged(self, contrast: Contrast, better: _Name, worse: _Name, alpha: float) -> Judged:
         difference, error, spread = self._difference(better, worse)
         n = min(len(self._values(name[0], name[1:])) for name in (better, worse))
         if spread is None:
@@ -193,27 +202,44 @@ class Measured:
         p = float(stdtr(spread.df, (difference - contrast.margin) / error)) if error else 1.0
         return Judged(contrast, difference, error, difference - half, difference + half, p, n, spread)
 
-    def _difference(self, better: tuple[str, ...], worse: tuple[str, ...]) -> tuple[float, float, Spread | None]:
+    def _difference(self, better: _Name, worse: _Name) -> tuple[float, float, Spread | None]:
         """Difference, standard error and spread: paired by seed where that can be, else of the cells alone."""
-        fit = self._fit_of(frozenset({better[1:], worse[1:]}))
+        groups = self._grouped(frozenset({better[1:], worse[1:]}))
+        fit = _fit(self._beside(better, worse, groups))
         paired = fit.difference(better, worse)
         if paired is not None and fit.spread is not None:
             return paired[0], paired[1] * fit.spread.sigma, fit.spread
         a, b = (self._values(name[0], name[1:]) for name in (better, worse))
-        spread = pooled(self._values(name[0], name[1:]) for name in fit.names)
+        spread = pooled(groups.values())
         difference = fmean(a.values()) - fmean(b.values())
         error = spread.sigma * math.sqrt(1 / len(a) + 1 / len(b)) if spread else math.nan
         return difference, error, spread
 
-    def _fit_of(self, column_sets: frozenset[tuple[str, ...]]) -> _Fit:
-        if column_sets not in self._fits:
-            named = {
-                (row.label, *columns): self._values(row.label, columns)
-                for columns in sorted(column_sets)
-                for row in self._table.rows
-            }
-            self._fits[column_sets] = _fit({name: values for name, values in named.items() if values})
-        return self._fits[column_sets]
+    def _beside(self, better: _Name, worse: _Name, groups: Mapping[_Group, Sequence[_Values]]) -> dict[_Name, _Values]:
+        """The rows that tell the spread of a difference: of one group where both are of it, else one of each group."""
+        of_better, of_worse = (self._group(name[0], name[1:]) for name in (better, worse))
+        if of_better == of_worse:
+            rows = self._rows(better[1:]) | self._rows(worse[1:])
+            return {name: values for name, values in rows.items() if self._group(name[0], name[1:]) == of_better}
+        own = {name: self._values(name[0], name[1:]) for name in (better, worse)}
+        others = [_mean(cells) for group, cells in groups.items() if group not in (of_better, of_worse)]
+        return own | {("", str(number)): values for number, values in enumerate(others) if values}
+
+    def _grouped(self, column_sets: Collection[tuple[str, ...]]) -> dict[_Group, list[_Values]]:
+        """The rows' values over some columns, those with a common part together."""
+        found: dict[_Group, list[_Values]] = {}
+        for columns in sorted(column_sets):
+            for (row, *_), values in self._rows(columns).items():
+                found.setdefault(self._group(row, columns), []).append(values)
+        return found
+
+    def _rows(self, columns: tuple[str, ...]) -> dict[_Name, _Values]:
+        named = {(row.label, *columns): self._values(row.label, columns) for row in self._table.rows}
+        return {name: values for name, values in named.items() if values}
+
+    def _group(self, row: str, columns: tuple[str, ...]) -> _Group:
+        """What the runs of a row have in common with others', column by column."""
+        return tuple(self._common.get((row, column), (row, column)) for column in columns)
 
     def _values(self, row: str, columns: tuple[str, ...]) -> dict[int, float]:
         """A row's mean over some columns, by seed; more is better. Seeds that lack a column are left out."""
@@ -221,6 +247,12 @@ class Measured:
         signs = [sign(self._table, row, column) for column in columns]
         seeds = set(cells[0]).intersection(*cells[1:])
         return {seed: fmean(s * cell[seed] for s, cell in zip(signs, cells, strict=True)) for seed in sorted(seeds)}
+
+
+def _mean(cells: Sequence[_Values]) -> _Values:
+    """The mean of several rows, by seed; of the seeds that all of them have."""
+    seeds = set(cells[0]).intersection(*cells[1:])
+    return {seed: fmean(values[seed] for values in cells) for seed in sorted(seeds)}
 
 
 def sign(table: Table, row: str, column: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from lt_core.config import TrainConfig
+from lt_core.config import TrainConfig, prefix_id
 from lt_core.data import load_parts
 from lt_core.value import InputError
 from search_spaces.ablation import SEARCH_SEED, Ablation, Won, won
@@ -167,7 +167,8 @@ class Filled:
             for cell in self.cells
             if cell.trains and parsed(cell.read).part != "train_loss"
         }
-        return Measured(self.table, found, [cell.key for cell in self.cells if self.diverged(cell)])
+        diverged = [cell.key for cell in self.cells if self.diverged(cell)]
+        return Measured(self.table, found, diverged, {cell.key: _beginning(cell) for cell in self.cells if cell.trains})
 
     def fact(self, cell: Cell) -> float | None:
         """A fact of a cell's data; None where only files tell it that are not at hand."""
@@ -201,6 +202,11 @@ def _span(cells: Iterable[Cell]) -> str:
     """The lengths of cells' trainings, '' where none is trained."""
     lengths = sorted({config.epochs for cell in cells if cell.trains for config in cell.configs.values()})
     return f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else str(lengths[0]) if lengths else ""
+
+
+def _beginning(cell: Cell) -> str:
+    """What names the first epoch of a cell's runs, of whatever seed; of several configs that compete, that of all."""
+    return " ".join(prefix_id(config, 1) for config in cell.configs.values())
 
 
 def _has_val(cell: Cell) -> bool:
