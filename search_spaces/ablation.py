@@ -19,6 +19,7 @@ class Ablation(Value):
 
     seeds: how many; null is as many as the table says. scale: of all that is measured in epochs, after `short`.
     concurrent: trainings at a time; null is as many as the cluster holds. gpus: null is one if there is any, else none.
+    system_metrics: whether CPU, memory and GPU are recorded, too, a sample an epoch.
     """
 
     table: str
@@ -32,6 +33,7 @@ class Ablation(Value):
     concurrent: Annotated[int, Field(ge=1)] | None = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] | None = None
+    system_metrics: bool = False
 
     @property
     def edition(self) -> Edition:

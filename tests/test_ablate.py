@@ -127,8 +127,12 @@ def test_the_same_command_trains_nothing_again_and_more_seeds_only_what_is_missi
     before = ends(log(lt, "ib2021-table2-short-digits"))
     again = lt.document(*TABLE2, *ROWS)
     assert again["trainings"] == {"finished": 4}
-    more = lt.document(*TABLE2, "--rows", "b", "--seeds", "3")
+    more = lt.document(*TABLE2, "--rows", "b", "--seeds", "3", "--system-metrics")
     assert more["trainings"] == {"finished": 5}
+    measured = [
+        run.data.tags["lt.seed"] for run in lt.runs("cell") if "system/process_cpu_percentage" in run.data.metrics
+    ]
+    assert measured == ["2"]
     after = ends(log(lt, "ib2021-table2-short-digits"))
     assert len(after) == 5 and {key: after[key] for key in before} == before
 

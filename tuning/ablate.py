@@ -95,7 +95,7 @@ def _run(home: Home, ablation: Ablation, table: Table, store: str | None, consol
     recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, ablation, table, store))
     with recording:
         library = Library(home.path, folder.events_file)
-        session = Session(recording.log, store or str(folder.checkpoints), home.data, library)
+        session = Session(recording.log, store or str(folder.checkpoints), home.data, library, ablation.system_metrics)
         note(console, library.notes)
         _train(ablation, table, session, home, console)
         recording.log.emit(ended(ablation, table, session.history, folder, home))

@@ -175,6 +175,7 @@ def ablate(
     address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
     store: Annotated[str | None, typer.Option(help="Checkpoints: a folder or URI that all nodes reach.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost; train nothing.")] = False,
+    system_metrics: SystemOption = False,
     download: DownloadOption = False,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
@@ -187,6 +188,7 @@ def ablate(
 
     edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
     resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
+    resources |= {"system_metrics": system_metrics}
     asked = table_plan.asked(table, rows, columns, **edition, **resources)
     place = Home.at(home, tracking_uri)
     if plan:
