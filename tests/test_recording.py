@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable
 
 import pytest
 from recording import EVENTS, STARTED, epochs, runs, write_log
@@ -17,15 +18,18 @@ def home(tmp_path, uri):
     return Home.at(tmp_path, uri)
 
 
-def writers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "mlflow-writer"]
+@pytest.fixture
+def writers() -> Callable[[], set[threading.Thread]]:
+    """The writers that are left of those that the test started; of an earlier test there may be one that waits."""
+    before = set(threading.enumerate())
+    return lambda: {thread for thread in threading.enumerate() if thread.name == "mlflow-writer"} - before
 
 
 def recording(home: Home) -> Recording:
     return Recording(home, home.path / "events.jsonl", lambda: STARTED)
 
 
-def test_what_is_logged_is_in_the_record_when_the_block_has_ended(home):
+def test_what_is_logged_is_in_the_record_when_the_block_has_ended(home, writers):
     with recording(home) as found:
         found.log.emit(ASKED)
     assert (found.failure, found.interrupted) == ("", False)
@@ -47,7 +51,7 @@ def test_ctrl_c_ends_the_block_in_order(home):
     assert {run.info.status for run in runs(home.tracking_uri).values()} == {"KILLED"}
 
 
-def test_an_error_is_raised_once_the_log_and_the_record_say_that_it_was_interrupted(home):
+def test_an_error_is_raised_once_the_log_and_the_record_say_that_it_was_interrupted(home, writers):
     found = recording(home)
 
     def fail() -> None:
@@ -70,14 +74,14 @@ def test_what_ended_before_stays_as_it_was(home):
 
 
 @pytest.mark.parametrize("text", ["x\n", '{"event":"Continued"}\n', '{"event":"Nope"}\n'])
-def test_a_log_that_is_none_is_refused_and_left_as_it_is(home, text):
+def test_a_log_that_is_none_is_refused_and_left_as_it_is(home, writers, text):
     (home.path / "events.jsonl").write_text(text)
     with pytest.raises(InputError, match=r"events\.jsonl is no event log"):
         recording(home)
     assert (home.path / "events.jsonl").read_text() == text and not writers()
 
 
-def test_a_log_whose_later_lines_cannot_be_read_leaves_no_thread(home):
+def test_a_log_whose_later_lines_cannot_be_read_leaves_no_thread(home, writers):
     EventLog(home.path / "events.jsonl", lambda event: None).emit(STARTED)
     with (home.path / "events.jsonl").open("a") as file:
         file.write('{"event":"Nope"}\n')
