@@ -24,10 +24,10 @@ from record_rate import server
 
 from search_spaces.demo import DEMO
 from search_spaces.study import Study
-from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
-from tuning.identity import Identity
-from tuning.recorder import Recorder
-from tuning.stages import asked
+from tuning.engine.stages import asked
+from tuning.log.events import Asked, Ended, EpochDone, Event, Started, Told
+from tuning.record.identity import Identity
+from tuning.record.recorder import Recorder
 
 DELIVERY_SECONDS = 3600.0
 COMMANDS = {"report": ["--out", "report"], "export": ["--no-model", "--out", "export"]}

@@ -67,14 +67,14 @@ class MadeUp(tune.Trainable):
 def ours(trials: int) -> tuple[float, float]:
     """Trials per second, and megabytes that the driver grew by after the first hundred."""
     from search_spaces import SPACES, Rungs, Study
-    from tuning.cluster import connected
-    from tuning.driver import Session
-    from tuning.events import Ended, Event, EventLog, Started, Told
-    from tuning.identity import Identity
-    from tuning.library import Library
-    from tuning.recorder import Recorder
-    from tuning.search import run_stage
-    from tuning.stages import SearchStage
+    from tuning.engine.cluster import connected
+    from tuning.engine.driver import Session
+    from tuning.engine.library import Library
+    from tuning.engine.search import run_stage
+    from tuning.engine.stages import SearchStage
+    from tuning.log.events import Ended, Event, EventLog, Started, Told
+    from tuning.record.identity import Identity
+    from tuning.record.recorder import Recorder
 
     home = Path(tempfile.mkdtemp())
     study = Study(space=SPACES["demo"], trials=trials, rungs=Rungs(epochs=())).scaled(EPOCHS / 16)

@@ -27,9 +27,9 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.experiment import Trial
 
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Asked, Ended, EpochDone, Event, Started, Told
-from tuning.recorder import Recorder
-from tuning.server import server_arguments, server_environment
+from tuning.log.events import Asked, Ended, EpochDone, Event, Started, Told
+from tuning.record.recorder import Recorder
+from tuning.record.server import server_arguments, server_environment
 
 METRICS = 8
 PORT = 5055

@@ -20,8 +20,8 @@ from scipy.stats import t as student
 from lt_core import Run, override
 from search_spaces import SPACES, Arm, Branch, Float, Space, Study
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Asked, EpochDone, History, Told
-from tuning.suggest import Adviser
+from tuning.engine.suggest import Adviser
+from tuning.log.events import Asked, EpochDone, History, Told
 
 NOISE = 0.01
 BEST = 0.8

@@ -213,7 +213,7 @@ def uri(tmp_path: Path) -> str:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting for batches to gather, nor for servers that do not answer."""
-    from tuning import recorder
+    from tuning.record import recorder
 
     monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.05)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -11,9 +11,9 @@ from recording import SPACE, STARTED, ask, database, deliver, epochs, write_log
 from lt_core import Run, TrainConfig
 from lt_core.identity import numerics
 from search_spaces import Study
-from tuning.events import Ended, EpochDone, Event, StudyFolder, Told
-from tuning.home import Home
-from tuning.store import Store, checkpoint_name
+from tuning.log.events import Ended, EpochDone, Event, StudyFolder, Told
+from tuning.log.store import Store, checkpoint_name
+from tuning.shell.home import Home
 
 SETTINGS = ({}, {"T1": 1, "alpha": 300.0}, {"T1": 3, "epsilon": 1e-5})  # the paper's setting first
 RANKED = (2, 0, 1)

@@ -11,8 +11,8 @@ import numpy as np
 from search_spaces import TABLES, Table
 from search_spaces.ablation import SEARCH_SEED, Ablation
 from search_spaces.table import Cell
-from tuning.filled import CellRun, Filled
-from tuning.measures import metric_name, parsed
+from tuning.engine.measures import metric_name, parsed
+from tuning.tables.filled import CellRun, Filled
 
 
 def table(name: str) -> Table:

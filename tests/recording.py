@@ -25,10 +25,10 @@ from test_events import asked, epoch
 
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.demo import DEMO
-from tuning.events import Asked, Ended, EpochDone, Event, Kind, Started, Told
-from tuning.identity import Identity, params
-from tuning.recorder import Recorder
-from tuning.server import server_arguments, server_environment
+from tuning.log.events import Asked, Ended, EpochDone, Event, Kind, Started, Told
+from tuning.record.identity import Identity, params
+from tuning.record.recorder import Recorder
+from tuning.record.server import server_arguments, server_environment
 
 SPACE = DEMO.scaled(4 / 16)  # 4 epochs, the second phase from the third on
 assert (SPACE.base.epochs, SPACE.base.phases[1].start) == (4, 2)

@@ -10,10 +10,10 @@ import pytest
 from lt_core import TrainConfig, fit
 from lt_core.train import Run
 from search_spaces.ablation import Ablation
-from tuning import ablate
-from tuning.events import TableFolder, fold
-from tuning.home import Home
-from tuning.table_plan import named_table
+from tuning.log.events import TableFolder, fold
+from tuning.shell.home import Home
+from tuning.tables.plan import named_table
+from tuning.verbs import ablate
 
 TABLE2 = ("ablate", "ib2021/table2", "--short", "--on", "digits")
 ROWS = ("--rows", "b,c", "--seeds", "2")

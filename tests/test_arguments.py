@@ -4,10 +4,10 @@ import pytest
 
 from lt_core import InputError
 from search_spaces import SPACES, TABLES, Rungs, Table
-from tuning import arguments, commands
-from tuning.arguments import assignments, labels, points, ranges, rungs, scale_factor
-from tuning.home import Home
-from tuning.table_plan import asked
+from tuning.shell import arguments, commands
+from tuning.shell.arguments import assignments, labels, points, ranges, rungs, scale_factor
+from tuning.shell.home import Home
+from tuning.tables.plan import asked
 
 
 def sentence(call: object, *arguments: object) -> str:

@@ -10,7 +10,7 @@ from lt_core import InputError, TrainConfig
 from lt_core.losses import Loss
 from lt_core.sources import SOURCES
 from search_spaces import CONFIGS, SPACES, TABLES, Edition, Space, Table
-from tuning.catalogue import methods, methods_table, show
+from tuning.verbs.catalogue import methods, methods_table, show
 
 
 def document(capsys, name=None):
@@ -109,4 +109,4 @@ def test_every_method_names_its_paper():
 
 def test_the_readme_shows_the_methods_that_there_are():
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    assert methods_table() in readme, "put the output of `python -m tuning.catalogue` into README.md"
+    assert methods_table() in readme, "put the output of `python -m tuning.verbs.catalogue` into README.md"

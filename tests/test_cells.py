@@ -8,12 +8,12 @@ from test_events import epoch
 
 from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation
-from tuning.cells import CellStage
-from tuning.events import EpochDone, EventLog, Started, StopReason, Told
-from tuning.filled import Filled, of_history
-from tuning.identity import Identity
-from tuning.library import Library
-from tuning.store import Store
+from tuning.engine.cells import CellStage
+from tuning.engine.library import Library
+from tuning.log.events import EpochDone, EventLog, Started, StopReason, Told
+from tuning.log.store import Store
+from tuning.record.identity import Identity
+from tuning.tables.filled import Filled, of_history
 
 GRID = Ablation(
     table="controls/cb-grid", rows=("softmax, lr",), columns=("cifar10-lt-100",), seeds=2, short=True, on="digits"

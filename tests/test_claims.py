@@ -11,7 +11,7 @@ from search_spaces.claims import Claim, Contrast, Side, over
 from search_spaces.presets import cifar_lt
 from search_spaces.short import SHORT_CIFAR
 from search_spaces.table import Column, Reported, Row
-from tuning.claims import (
+from tuning.tables.claims import (
     Cells,
     CellVerdict,
     Measured,
@@ -22,7 +22,7 @@ from tuning.claims import (
     pooled,
     seeds_to_tell,
 )
-from tuning.printed import printed_differences
+from tuning.tables.printed import printed_differences
 
 
 def made(rows: str = "ABC", columns: str = "xy", unit: str = "accuracy") -> Table:

@@ -10,7 +10,7 @@ import typer
 
 from search_spaces import CONFIGS, SPACES, Study
 from tuning import cli
-from tuning.events import StudyFolder
+from tuning.log.events import StudyFolder
 
 ROOT = Path(__file__).parent.parent
 STUDY = Study(space=SPACES["demo"])
@@ -201,7 +201,7 @@ def test_a_home_that_cannot_be_made_is_refused(refused, tmp_path):
 
 @pytest.mark.parametrize("verb", ["search", "train"])
 def test_a_record_that_does_not_answer_is_refused_soon(refused, verb, monkeypatch):
-    monkeypatch.setattr("tuning.tracking.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("tuning.record.tracking.ANSWER_SECONDS", 1)
     with socket.socket() as silent:  # takes connections and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -17,7 +17,7 @@ import yaml
 from conftest import OURS, SECONDS, workers
 from jsonschema import ValidationError
 
-import tuning.cluster
+import tuning.engine.cluster
 from lt_core import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -113,7 +113,7 @@ def test_an_address_that_does_not_answer_is_refused(refused):
 
 
 def test_what_answers_but_is_no_cluster_is_refused_soon(refused, monkeypatch):
-    monkeypatch.setattr(tuning.cluster, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(tuning.engine.cluster, "ANSWER_SECONDS", 1)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -137,12 +137,12 @@ def test_a_client_address_is_refused_and_the_way_on_named(refused):
 
 
 def test_nothing_is_said_where_a_node_can_hold_a_trial():
-    assert tuning.cluster.unmet({"CPU": 1, "GPU": 0}, [{}, {"CPU": 2}]) == ""
-    assert tuning.cluster.unmet({"CPU": 4, "GPU": 0.5}, [{"CPU": 4, "GPU": 1}]) == ""
+    assert tuning.engine.cluster.unmet({"CPU": 1, "GPU": 0}, [{}, {"CPU": 2}]) == ""
+    assert tuning.engine.cluster.unmet({"CPU": 4, "GPU": 0.5}, [{"CPU": 4, "GPU": 1}]) == ""
 
 
 def test_what_no_node_can_give_is_said_though_all_together_could():
-    assert tuning.cluster.unmet({"CPU": 3, "GPU": 0.5}, [{"CPU": 2}, {"CPU": 2}, {}]) == (
+    assert tuning.engine.cluster.unmet({"CPU": 3, "GPU": 0.5}, [{"CPU": 2}, {"CPU": 2}, {}]) == (
         "a trial needs 3 CPU and 0.5 GPU, but the cluster's nodes have 2 CPU and 0 GPU, or 0 CPU and 0 GPU: "
         "trials wait for one that has it"
     )
@@ -290,8 +290,8 @@ def test_trials_run_on_a_node_that_has_neither_our_packages_nor_our_folder(clust
 @pytest.mark.parametrize("store", ["ftp://key:s3cret@host/x", "/proc/none?token=s3cret"])
 def test_no_secret_of_a_store_is_shown(store):
     with pytest.raises(InputError, match="cannot be written") as caught:
-        tuning.cluster.check_store(store)
-    assert "s3cret" not in str(caught.value) + tuning.cluster.unshared(store, "10.0.0.1")
+        tuning.engine.cluster.check_store(store)
+    assert "s3cret" not in str(caught.value) + tuning.engine.cluster.unshared(store, "10.0.0.1")
 
 
 @pytest.mark.slow

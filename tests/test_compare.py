@@ -11,11 +11,11 @@ from test_record import STUDY
 from lt_core import InputError, TrainConfig, override
 from search_spaces import CONFIGS
 from search_spaces.controls import plain_cross_entropy
-from tuning.compare import Subject, comparison, decisive, differences, differing, sentences, subjects
-from tuning.events import Asked, Ended, Event, Told
-from tuning.identity import Identity
-from tuning.record import RecordedRun
-from tuning.statistics import differences_to
+from tuning.log.events import Asked, Ended, Event, Told
+from tuning.record.identity import Identity
+from tuning.record.reading import RecordedRun
+from tuning.reports.compare import Subject, comparison, decisive, differences, differing, sentences, subjects
+from tuning.reports.statistics import differences_to
 
 # --- configs ----------------------------------------------------------------------------------------
 

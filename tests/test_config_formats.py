@@ -6,8 +6,8 @@ from exporting import BEST, SETTINGS, night
 from recording import database, deliver
 
 from lt_core import InputError, TrainConfig
-from tuning.config_formats import ENDINGS, ending, text
-from tuning.winners import winners
+from tuning.exports.config_formats import ENDINGS, ending, text
+from tuning.reports.winners import winners
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,18 @@ from test_results import PAPER, TRIALS, results, trial
 from lt_core import override
 from search_spaces.controls import plain_cross_entropy
 from search_spaces.demo import DEMO
-from tuning.confirmation import Confirmed, class_grid, confirmed, confirmed_grid, differences, exact_grid, sentences
-from tuning.events import Event, Told
-from tuning.results import classes
-from tuning.statistics import differences_to, paired_difference, seeds_to_decide
+from tuning.log.events import Event, Told
+from tuning.log.results import classes
+from tuning.reports.confirmation import (
+    Confirmed,
+    class_grid,
+    confirmed,
+    confirmed_grid,
+    differences,
+    exact_grid,
+    sentences,
+)
+from tuning.reports.statistics import differences_to, paired_difference, seeds_to_decide
 
 # --- confirming runs to test with, here and elsewhere -----------------------------------------------
 

@@ -5,8 +5,8 @@ from test_results import STUDY, TRIALS, results
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning.costs import Cost, cost, cost_grid, rung_grid
-from tuning.results import Trial
+from tuning.log.results import Trial
+from tuning.reports.costs import Cost, cost, cost_grid, rung_grid
 
 SOME = results(*TRIALS)
 

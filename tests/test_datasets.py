@@ -5,7 +5,7 @@ import numpy as np
 
 from lt_core import Data
 from lt_core.data import load_parts
-from tuning.datasets import described
+from tuning.record.datasets import described
 
 DIGITS = Data(name="digits", imbalance=20, val_per_class=30)
 

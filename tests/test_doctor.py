@@ -8,11 +8,11 @@ import torch
 from mlflow import MlflowClient
 from recording import free_port
 
-from tuning import doctor
-from tuning.doctor import Finding, findings
-from tuning.environment import facts
-from tuning.home import Home
-from tuning.tracking import TRIAL
+from tuning.record.tracking import TRIAL
+from tuning.shell.environment import facts
+from tuning.shell.home import Home
+from tuning.verbs import doctor
+from tuning.verbs.doctor import Finding, findings
 
 pytestmark = pytest.mark.usefixtures("quick")
 

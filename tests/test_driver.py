@@ -5,11 +5,11 @@ import pytest
 from test_events import epoch
 
 from search_spaces import SPACES, Study
-from tuning.driver import Driver, Session
-from tuning.events import Asked, EventLog, Kind, Started, Told, TrialRecord
-from tuning.identity import Identity
-from tuning.library import Library
-from tuning.stages import ConfirmStage, SearchStage
+from tuning.engine.driver import Driver, Session
+from tuning.engine.library import Library
+from tuning.engine.stages import ConfirmStage, SearchStage
+from tuning.log.events import Asked, EventLog, Kind, Started, Told, TrialRecord
+from tuning.record.identity import Identity
 
 STUDY = Study(space=SPACES["demo"].scaled(2 / 16), trials=1, confirm=1, confirm_top=1)
 EVALUATIONS = {"classes": ["a"], "train_images": [1], "test": {"last": {"class_acc": [0.5]}}}

@@ -5,10 +5,10 @@ from test_confirmation import THREE, confirming
 from test_results import TRIALS, results
 
 from search_spaces import Study
-from tuning import ending
-from tuning.confirmation import confirmed, sentences
-from tuning.ending import ended
-from tuning.events import Ended, Started
+from tuning.log.events import Ended, Started
+from tuning.reports import ending
+from tuning.reports.confirmation import confirmed, sentences
+from tuning.reports.ending import ended
 
 CONFIRMED = [event for number, run in enumerate(THREE, 10) for event in confirming(number, *run)]
 STUDY = replace(

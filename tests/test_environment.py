@@ -1,7 +1,7 @@
 import re
 from importlib import metadata
 
-from tuning.environment import requirements, versions
+from tuning.shell.environment import requirements, versions
 
 
 def test_versions_are_those_that_are_installed():

@@ -4,8 +4,8 @@ import torch
 
 from lt_core import Run, TrainConfig, override
 from search_spaces import CONFIGS
-from tuning import evaluations as module
-from tuning.evaluations import evaluations
+from tuning.engine import evaluations as module
+from tuning.engine.evaluations import evaluations
 
 CONFIG: TrainConfig = override(CONFIGS["demo-ce"], {"epochs": 1, "batch_size": 64})
 

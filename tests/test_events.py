@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lt_core import InputError, TrainConfig, override
 from search_spaces.demo import DIGITS_IB
-from tuning.events import (
+from tuning.log.events import (
     Asked,
     Ended,
     EpochDone,
@@ -279,7 +279,7 @@ def test_no_other_text_does(name):
 HOLD = """
 import sys, time
 from pathlib import Path
-from tuning.events import StudyFolder
+from tuning.log.events import StudyFolder
 folder = StudyFolder(Path(sys.argv[1]), "s")
 folder.lock()
 print("locked", flush=True)

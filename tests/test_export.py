@@ -11,12 +11,12 @@ from PIL import Image
 
 from lt_core import InputError, TrainConfig
 from lt_core.config import canonical
-from tuning.events import EpochDone, StudyFolder
-from tuning.export import MARK, Folder, export, export_configs
-from tuning.exported import Exported
-from tuning.home import Home
-from tuning.program import has_onnx, read
-from tuning.store import Store, checkpoint_name
+from tuning.exports.export import MARK, Folder, export, export_configs
+from tuning.exports.exported import Exported
+from tuning.exports.program import has_onnx, read
+from tuning.log.events import EpochDone, StudyFolder
+from tuning.log.store import Store, checkpoint_name
+from tuning.shell.home import Home
 
 CONFIGS = ["best.yaml", "best-2.yaml", "best-3.yaml"]
 MODEL = ["model.pt2", *(["model.onnx"] if has_onnx() else []), "model_card.md"]
@@ -215,7 +215,7 @@ def lifted(event: EpochDone) -> EpochDone:
 
 
 def test_what_is_missing_for_onnx_is_told(home, monkeypatch):
-    monkeypatch.setattr("tuning.program.has_onnx", lambda: False)
+    monkeypatch.setattr("tuning.exports.program.has_onnx", lambda: False)
     found = exported(home)
     assert "model.onnx" not in names(found)
     assert found.notes == ("model.onnx is left out: the packages onnx and onnxscript are not installed",)
@@ -310,7 +310,7 @@ def test_a_registry_that_refuses_costs_no_file(home, monkeypatch):
     def refuse(*arguments):
         raise PermissionError("http://user:secret@host refuses")
 
-    monkeypatch.setattr("tuning.registry.register", refuse)
+    monkeypatch.setattr("tuning.exports.registry.register", refuse)
     found = exported(home, register=True)
     assert found.failed and names(found) == [*CONFIGS, *MODEL, *ALWAYS]
     assert found.notes[-1] == "the model is not registered in MLflow: http://***@host refuses"

@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from tuning.exported import Exported, show
-from tuning.registered import Registered
+from tuning.exports.exported import Exported, show
+from tuning.exports.registered import Registered
 
 
 def test_exported_files_are_listed(capsys):

@@ -14,9 +14,9 @@ from test_results import TRIALS, results, trial
 
 from search_spaces import SPACES, Choice, Space, Study
 from search_spaces.demo import DEMO
-from tuning import figures
-from tuning.importance import importance
-from tuning.results import Classes, Results
+from tuning.log.results import Classes, Results
+from tuning.reports import figures
+from tuning.reports.importance import importance
 
 
 def texts(figure: Figure) -> list[str]:

@@ -3,8 +3,8 @@ import pytest
 from filling import as_printed, filled, runs, table
 
 from search_spaces.ablation import Ablation
-from tuning.filled import CellRun, Filled, _beginning
-from tuning.table_grids import shown
+from tuning.tables.filled import CellRun, Filled, _beginning
+from tuning.tables.grids import shown
 
 
 def test_a_run_stands_in_every_cell_whose_config_it_trained():

@@ -5,7 +5,7 @@ import pytest
 from test_page import DOCUMENT, PNG
 
 from lt_core import InputError
-from tuning import formats
+from tuning.reports import formats
 
 
 def test_an_unknown_format_names_the_nearest():

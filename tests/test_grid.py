@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tuning.grid import Grid, setting
+from tuning.reports.grid import Grid, setting
 
 examples = settings(max_examples=80, deadline=None, derandomize=True)
 GRID = Grid("A title", ["rank", "label"], [["1", 'a "b", c'], ["-", "± α"]], 1)

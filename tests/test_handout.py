@@ -1,7 +1,7 @@
 from exporting import home_with, night
 
-from tuning.handout import chosen, readme
-from tuning.winners import winners
+from tuning.exports.handout import chosen, readme
+from tuning.reports.winners import winners
 
 
 def test_on_which_fresh_seeds_the_config_diverged_is_said_before_its_means(tmp_path):

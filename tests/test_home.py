@@ -5,7 +5,7 @@ import pytest
 
 from lt_core import InputError
 from lt_core.value import Value
-from tuning.home import Home, load_file
+from tuning.shell.home import Home, load_file
 
 NAMES = ("LT_HOME", "LT_DATA", "MLFLOW_TRACKING_URI")
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 from test_results import results, trial
 
-from tuning.importance import importance
-from tuning.results import Results
+from tuning.log.results import Results
+from tuning.reports.importance import importance
 
 
 def of(count: int, score, seed: int = 0) -> Results:

@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ MAY_IMPORT = {
     "search_spaces": {"lt_core", "search_spaces"},
     "tuning": {"lt_core", "search_spaces", "tuning"},
 }
+PACKAGES = ("log", "shell", "record", "engine", "reports", "tables", "exports", "verbs")  # each imports earlier ones
 
 
 def imported(path: Path) -> set[str]:
@@ -48,6 +50,23 @@ def test_imports_point_one_way(package):
         if (bad := (imported(path) & ours) - MAY_IMPORT[package])
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_of_tuning_import_earlier_ones_only(package):
+    earlier = set(PACKAGES[: PACKAGES.index(package) + 1])
+    wrong = {
+        path.name: later
+        for path in (ROOT / "tuning" / package).glob("*.py")
+        if (later := set(re.findall(r"from tuning\.(\w+)", path.read_text(encoding="utf-8"))) - earlier)
+    }
+    assert wrong == {}
+
+
+def test_every_module_of_tuning_lies_in_a_package():
+    folders = {path.name for path in (ROOT / "tuning").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(PACKAGES)
+    assert {path.stem for path in (ROOT / "tuning").glob("*.py")} == {"__init__", "cli"}
 
 
 def test_the_walk_sees_imports_inside_functions():

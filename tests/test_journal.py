@@ -4,9 +4,9 @@ import pytest
 from recording import ENDED, write_log
 from recording import EVENTS as ALL
 
-from tuning import journal
-from tuning.events import Ended
-from tuning.journal import Journal
+from tuning.log import journal
+from tuning.log.events import Ended
+from tuning.log.journal import Journal
 
 INTERRUPTED = Ended("interrupted", time=1)
 EVENTS = [event for event in ALL if "nan" not in repr(event)]  # which no event with one equals

@@ -12,11 +12,11 @@ from test_results import PAPER, STUDY, TRIALS, results, trial
 
 from search_spaces import SPACES, Study
 from search_spaces.demo import DEMO
-from tuning.confirmation import confirmed_grid
-from tuning.events import Ended, Told
-from tuning.grid import Grid
-from tuning.leaderboard import by_label, front_grid, leaderboard
-from tuning.results import Results, judgement
+from tuning.log.events import Ended, Told
+from tuning.log.results import Results, judgement
+from tuning.reports.confirmation import confirmed_grid
+from tuning.reports.grid import Grid
+from tuning.reports.leaderboard import by_label, front_grid, leaderboard
 
 examples = settings(max_examples=80, deadline=None, derandomize=True)
 

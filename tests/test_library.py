@@ -7,8 +7,8 @@ from test_events import asked, epoch
 from lt_core.identity import core_id
 from lt_core.value import InputError
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Asked, Started, Told, TrialRecord, fold
-from tuning.library import Library
+from tuning.engine.library import Library
+from tuning.log.events import Asked, Started, Told, TrialRecord, fold
 
 TAGS = {"lt.config_id": "c", "lt.data_id": "d", "lt.core_id": core_id()}
 
@@ -87,7 +87,7 @@ def test_a_config_of_another_version_does_not_hinder_a_plan(tmp_path):
 def test_a_log_is_folded_once_however_often_it_is_asked(tmp_path, monkeypatch):
     write(tmp_path, "a", asked_for(0), epoch(0, 1, 0.5), Told(0, "finished"))
     folded = []
-    monkeypatch.setattr("tuning.library.fold", lambda path: folded.append(path) or fold(path))
+    monkeypatch.setattr("tuning.engine.library.fold", lambda path: folded.append(path) or fold(path))
     library = Library(tmp_path)
     assert all(library.find(wanted()) for _ in range(3)) and len(folded) == 1
 

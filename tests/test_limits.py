@@ -3,8 +3,8 @@ from test_events import asked, epoch, history
 
 from search_spaces import SPACES, Int, Space, Study
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Continued, Ended, Started, Told
-from tuning.limits import end, exhausted, hopeless, spent, used_up
+from tuning.log.events import Continued, Ended, Started, Told
+from tuning.log.limits import end, exhausted, hopeless, spent, used_up
 
 
 def study(**fields):

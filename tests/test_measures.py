@@ -5,8 +5,8 @@ import pytest
 
 from lt_core import Run
 from search_spaces.presets import digits_lt, literature
-from tuning.evaluations import evaluations
-from tuning.measures import courses, influences, metric_name, named, parsed, satisfied, without_nan
+from tuning.engine.evaluations import evaluations
+from tuning.engine.measures import courses, influences, metric_name, named, parsed, satisfied, without_nan
 
 LAST = {"acc": 0.5, "top5": 0.9, "recall_macro[minority]": 0.2, "class_acc": [0.4, None, 0.6], "ece": 0.1}
 BEST = {**LAST, "acc": 0.7, "class_acc": [0.8, 0.1, 0.6]}

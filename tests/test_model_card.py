@@ -5,8 +5,8 @@ from lt_core import Data, Run, SmallCNN, TrainConfig, override
 from lt_core.metrics import evaluated, measures
 from lt_core.sources import SOURCES
 from search_spaces.demo import DIGITS_IB
-from tuning.model_card import LICENCES, Chosen, licence, model_card
-from tuning.program import About
+from tuning.exports.model_card import LICENCES, Chosen, licence, model_card
+from tuning.exports.program import About
 
 CONFIG = override(DIGITS_IB, {"epochs": 4, "phases.1.start": 2, "evaluation.groups": {"many": 60, "few": 10}})
 CHOSEN = Chosen("night", "The best of 9 trials.", "On 5 fresh seeds it has 90.")

@@ -5,7 +5,7 @@ import pytest
 from lt_core import override
 from lt_core.config import scaled
 from search_spaces import CONFIGS
-from tuning.official import command_line
+from tuning.exports.official import command_line
 
 # The options of the scripts, as their parsers declare them.
 COMMON = {

@@ -4,8 +4,8 @@ import pytest
 from test_events import asked
 
 from search_spaces import CONFIGS
-from tuning.events import EpochDone, TrialRecord
-from tuning.origin import Origin, reproduction
+from tuning.exports.origin import Origin, reproduction
+from tuning.log.events import EpochDone, TrialRecord
 
 CONFIG = CONFIGS["demo-ce"]
 ORIGIN = Origin(

@@ -3,9 +3,9 @@ from test_events import asked, epoch, history
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning.events import Told
-from tuning.outcome import dominates, feasible, judged, judged_by, metric, values, violations
-from tuning.results import best_trial
+from tuning.log.events import Told
+from tuning.log.outcome import dominates, feasible, judged, judged_by, metric, values, violations
+from tuning.log.results import best_trial
 
 STUDY = Study.parse(
     {

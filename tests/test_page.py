@@ -2,9 +2,9 @@ import base64
 import re
 from html.parser import HTMLParser
 
-from tuning.document import Document, Picture, Section
-from tuning.grid import Grid
-from tuning.page import page
+from tuning.reports.document import Document, Picture, Section
+from tuning.reports.grid import Grid
+from tuning.reports.page import page
 
 # A PNG of one pixel.
 PNG = base64.b64decode(

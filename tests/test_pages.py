@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from recording import free_port
 
-from tuning.pages import CHOICES, start_page
+from tuning.record.pages import CHOICES, start_page
 
 TRIALS, SIZE = 12, {"width": 1280, "height": 860}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -3,11 +3,11 @@ from test_events import asked, epoch, history
 from test_library import write
 
 from search_spaces import SPACES, Study
-from tuning.events import Asked, Told
-from tuning.home import Home
-from tuning.identity import Identity
-from tuning.limits import spent
-from tuning.plan import calibrated, compared, plan
+from tuning.log.events import Asked, Told
+from tuning.log.limits import spent
+from tuning.record.identity import Identity
+from tuning.reports.plan import calibrated, compared, plan
+from tuning.shell.home import Home
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from lt_core import Data, InputError, Run, SmallCNN, TrainConfig
-from tuning.predict import classify, pixels, predict
-from tuning.program import About, read, write
+from tuning.exports.predict import classify, pixels, predict
+from tuning.exports.program import About, read, write
 
 ROOT = Path(__file__).parent.parent
 CONFIG = TrainConfig(

@@ -4,9 +4,9 @@ from test_library import write
 
 from lt_core import InputError
 from search_spaces import SPACES, Study
-from tuning.events import StudyFolder, Told
-from tuning.home import Home
-from tuning.preparation import known_from, prepare
+from tuning.engine.preparation import known_from, prepare
+from tuning.log.events import StudyFolder, Told
+from tuning.shell.home import Home
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from search_spaces import TABLES, Table
-from tuning.printed import Own, Printed, own_numbers
+from tuning.tables.printed import Own, Printed, own_numbers
 
 
 def table(name: str) -> Table:

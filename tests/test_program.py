@@ -9,7 +9,7 @@ import torch
 
 from lt_core import Data, InputError, ResNet, ResNet32, Run, SmallCNN, TrainConfig, override
 from search_spaces import baselines
-from tuning.program import ABOUT, About, has_onnx, read, write, write_onnx
+from tuning.exports.program import ABOUT, About, has_onnx, read, write, write_onnx
 
 DIGITS = TrainConfig(
     data=Data(name="digits", imbalance=20, val_per_class=30), model=SmallCNN(), batch_size=16, epochs=1

@@ -7,7 +7,7 @@ from test_results import TRIALS
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning.progress import Progress, TimeLeft, _duration
+from tuning.reports.progress import Progress, TimeLeft, _duration
 
 STUDY = Study(space=DEMO)
 

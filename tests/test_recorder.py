@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from recording import ENDED, EVENTS, STARTED, Recording, Server, free_port, runs, series, snapshot, undisturbed, until
 
-from tuning.tracking import check_answers
+from tuning.record.tracking import check_answers
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -5,9 +5,9 @@ import pytest
 from recording import EVENTS, STARTED, epochs, runs, write_log
 
 from lt_core import InputError
-from tuning.events import Ended, EventLog, Told, fold, read_events
-from tuning.home import Home
-from tuning.recording import Recording
+from tuning.engine.recording import Recording
+from tuning.log.events import Ended, EventLog, Told, fold, read_events
+from tuning.shell.home import Home
 
 pytestmark = pytest.mark.usefixtures("quick")
 ASKED = EVENTS[1]

@@ -18,10 +18,10 @@ from exporting import BEST, night, trained
 from mlflow import MlflowClient
 from recording import Server, database, deliver, free_port
 
-from tuning.registered import Registered
-from tuning.registry import register
-from tuning.trained import Network, Retraining, network
-from tuning.winners import winners
+from tuning.exports.registered import Registered
+from tuning.exports.registry import register
+from tuning.exports.trained import Network, Retraining, network
+from tuning.reports.winners import winners
 
 NAME = "lt-tune-mine"
 BLOCKED = ("lt_core", "tuning", "search_spaces", "ray", "optuna")

@@ -6,12 +6,12 @@ from test_results import STUDY, TRIALS, results, trial
 
 from search_spaces import SPACES, Study
 from search_spaces.demo import DEMO
-from tuning.confirmation import confirmed, sentences
-from tuning.events import Ended, Started
-from tuning.figures import figures
-from tuning.importance import importance
-from tuning.leaderboard import leaderboard
-from tuning.report import UNCONFIRMED, study_report
+from tuning.log.events import Ended, Started
+from tuning.reports.confirmation import confirmed, sentences
+from tuning.reports.figures import figures
+from tuning.reports.importance import importance
+from tuning.reports.leaderboard import leaderboard
+from tuning.reports.report import UNCONFIRMED, study_report
 
 CONFIRMED = [event for number, run in enumerate(THREE, 10) for event in confirming(number, *run)]
 STARTED = Started("mine", "lt-tune search demo", {"lt.version": "0.1", "lt.core_id": "abc"})

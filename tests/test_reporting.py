@@ -8,7 +8,7 @@ from conftest import LtTune
 from recording import ENDED, EVENTS, STARTED, deliver
 from test_record import STUDY
 
-from tuning.events import Ended, Event
+from tuning.log.events import Ended, Event
 
 BEGUN: list[Event] = [replace(STARTED, artifacts={"study.yaml": STUDY.dump()}), *EVENTS[1:]]
 FINISHED = replace(ENDED, artifacts={"study.yaml": STUDY.dump()})

@@ -13,9 +13,9 @@ from recording import EVENTS, STARTED, Server, deliver
 from test_events import history
 from test_record import FINISHED, STUDY, told
 
-from tuning.leaderboard import leaderboard
-from tuning.record import read_study
-from tuning.results import of_history
+from tuning.log.results import of_history
+from tuning.record.reading import read_study
+from tuning.reports.leaderboard import leaderboard
 
 EVENTS_WITH_STUDY = [replace(STARTED, artifacts={"study.yaml": STUDY.dump()}), *EVENTS[1:]]
 

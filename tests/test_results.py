@@ -2,8 +2,8 @@ from test_events import asked, epoch, history
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning.events import Ended, Event, Started, Told
-from tuning.results import Results, best, of_history, ranked
+from tuning.log.events import Ended, Event, Started, Told
+from tuning.log.results import Results, best, of_history, ranked
 
 STUDY = Study(space=DEMO)
 PAPER = {"T1": 8, "epsilon": 1e-3, "alpha": 1000.0}

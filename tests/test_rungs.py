@@ -6,8 +6,8 @@ from test_events import asked, epoch, history
 from lt_core import override
 from search_spaces import Rungs
 from search_spaces.demo import DIGITS_IB
-from tuning.events import Ended, Event, EventLog, Told
-from tuning.rungs import stops
+from tuning.engine.rungs import stops
+from tuning.log.events import Ended, Event, EventLog, Told
 
 examples = settings(max_examples=25, deadline=None, derandomize=True)
 AT_12 = Rungs(epochs=(12, 14))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces.demo import DEMO
-from tuning.scales import Scale, scales
+from tuning.reports.scales import Scale, scales
 
 examples = settings(max_examples=80, deadline=None, derandomize=True)
 BETA = Scale("beta", "complement", 0.9, 0.9999)

@@ -16,13 +16,13 @@ from test_events import epoch
 
 from lt_core import InputError, fit
 from search_spaces import SPACES, Study
-from tuning.driver import Driver, Session
-from tuning.events import EventLog
-from tuning.identity import Identity
-from tuning.library import Library
-from tuning.rungs import stops
-from tuning.search import _cause
-from tuning.stages import SearchStage
+from tuning.engine.driver import Driver, Session
+from tuning.engine.library import Library
+from tuning.engine.rungs import stops
+from tuning.engine.search import _cause
+from tuning.engine.stages import SearchStage
+from tuning.log.events import EventLog
+from tuning.record.identity import Identity
 
 CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
 TRIALS = 5

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from recording import Server, deliver, every, free_port, study
 
-from tuning.pages import CHOICES
+from tuning.record.pages import CHOICES
 
 
 @pytest.mark.slow

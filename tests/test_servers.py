@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from recording import ENDED, EVENTS, Server, deliver, free_port, snapshot, undisturbed, until
 
 from lt_core import InputError
-from tuning.tracking import check_answers
+from tuning.record.tracking import check_answers
 
 pytestmark = pytest.mark.usefixtures("quick")
 PASSWORD = "s3cret/@"  # which a URI must escape

@@ -11,12 +11,12 @@ from test_results import TRIALS, trial
 
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning import show
-from tuning.confirmation import confirmed, sentences
-from tuning.events import Ended, EventLog, Started, StudyFolder, Told, TrialRecord
-from tuning.home import Home
-from tuning.results import of_history
-from tuning.studies import Outcome
+from tuning.log.events import Ended, EventLog, Started, StudyFolder, Told, TrialRecord
+from tuning.log.results import of_history
+from tuning.reports.confirmation import confirmed, sentences
+from tuning.shell.home import Home
+from tuning.verbs import show
+from tuning.verbs.studies import Outcome
 
 STUDY = Study(space=DEMO)
 CONFIRMED = [event for number, run in enumerate(THREE, 10) for event in confirming(number, *run)]

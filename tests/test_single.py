@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from lt_core import InputError, fit, override
 from lt_core.config import scaled
 from search_spaces import CONFIGS
-from tuning.single import resolve
+from tuning.engine.single import resolve
 
 DEMO = CONFIGS["demo"]
 EPOCHS = 64  # enough that an interrupt comes before the end

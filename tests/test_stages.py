@@ -2,9 +2,9 @@ import pytest
 from test_events import epoch
 
 from search_spaces import SPACES, Study
-from tuning.events import EpochDone, EventLog, Told
-from tuning.identity import Identity
-from tuning.stages import ConfirmStage, SearchStage, asked, confirmations
+from tuning.engine.stages import ConfirmStage, SearchStage, asked, confirmations
+from tuning.log.events import EpochDone, EventLog, Told
+from tuning.record.identity import Identity
 
 
 @pytest.fixture

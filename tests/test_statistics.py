@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuning.statistics import Difference, deviation, differences_to, luck, mean, paired_difference, seeds_to_decide
+from tuning.reports.statistics import (
+    Difference,
+    deviation,
+    differences_to,
+    luck,
+    mean,
+    paired_difference,
+    seeds_to_decide,
+)
 
 examples = settings(max_examples=80, deadline=None, derandomize=True)
 

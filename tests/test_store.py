@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from tuning.store import Store
+from tuning.log.store import Store
 
 
 @pytest.fixture(params=["path", "uri"])

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from lt_core import InputError
 from search_spaces import SPACES, Int, Space, Study
-from tuning.events import Asked, Ended, EventLog, Started, StudyFolder, Told
-from tuning.home import Home
-from tuning.studies import Changes, _claimed, build, is_over, notes, open_study, run, state, stored
+from tuning.log.events import Asked, Ended, EventLog, Started, StudyFolder, Told
+from tuning.shell.home import Home
+from tuning.verbs.studies import Changes, _claimed, build, is_over, notes, open_study, run, state, stored
 
 DEMO = SPACES["demo"]
 FIELDS = ("trials", "concurrent", "sampler", "rungs", "seed", "confirm", "cpus", "gpus", "first")

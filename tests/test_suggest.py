@@ -14,8 +14,8 @@ from test_events import asked, epoch
 
 from search_spaces import CONFIGS, Arm, Branch, Choice, Float, Int, Space, Study
 from search_spaces.demo import DIGITS_IB
-from tuning.events import History, Told
-from tuning.suggest import Adviser, RaySearcher
+from tuning.engine.suggest import Adviser, RaySearcher
+from tuning.log.events import History, Told
 
 examples = settings(max_examples=10, deadline=None, derandomize=True)
 

@@ -7,10 +7,10 @@ from test_confirmation import SECOND, THREE, confirming
 from test_results import TRIALS, results
 
 from search_spaces import Study
-from tuning import summary
-from tuning.confirmation import confirmed, sentences
-from tuning.events import Told
-from tuning.statistics import paired_difference
+from tuning.log.events import Told
+from tuning.reports import summary
+from tuning.reports.confirmation import confirmed, sentences
+from tuning.reports.statistics import paired_difference
 
 CONFIRMED = [event for number, run in enumerate([*THREE, *SECOND], 10) for event in confirming(number, *run)]
 FINISHED = results(*TRIALS, *CONFIRMED)

@@ -22,10 +22,10 @@ from recording import (
 from lt_core import InputError
 from search_spaces import Study
 from search_spaces.demo import DEMO
-from tuning import studies
-from tuning.events import Ended, StudyFolder, Told, lock
-from tuning.home import Home
-from tuning.sync import sync
+from tuning.log.events import Ended, StudyFolder, Told, lock
+from tuning.record.sync import sync
+from tuning.shell.home import Home
+from tuning.verbs import studies
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from tuning.system_metrics import SystemMetrics
+from tuning.engine.system_metrics import SystemMetrics
 
 MACHINE = {
     "system/cpu_utilization_percentage",

@@ -10,11 +10,11 @@ from filling import as_printed, diverging, filled, jittered, table
 
 from search_spaces import TABLES, Curves, Table
 from search_spaces.table import Cell
-from tuning import formats
-from tuning.table_figures import curves_picture, table_picture
-from tuning.table_grids import blocks, cell_grid
-from tuning.table_report import curves_overview, curves_report, elsewhere, overview, summary, table_report
-from tuning.verdicts import verdicts
+from tuning.reports import formats
+from tuning.tables.figures import curves_picture, table_picture
+from tuning.tables.grids import blocks, cell_grid
+from tuning.tables.report import curves_overview, curves_report, elsewhere, overview, summary, table_report
+from tuning.tables.verdicts import verdicts
 
 NOISE = {0: 0.0, 1: 0.1, 2: -0.1}
 

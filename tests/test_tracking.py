@@ -6,8 +6,8 @@ import pytest
 from recording import free_port
 
 from lt_core import InputError
-from tuning import tracking
-from tuning.tracking import check_answers
+from tuning.record import tracking
+from tuning.record.tracking import check_answers
 
 pytestmark = pytest.mark.usefixtures("quick")
 

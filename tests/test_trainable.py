@@ -10,8 +10,8 @@ import pytest
 from lt_core import SGD, Data, SmallCNN, TrainConfig, fit, override
 from lt_core.train import Run
 from search_spaces.ib2021 import influence_balanced
-from tuning.store import Store
-from tuning.trainable import Trainable, checkpoint_name
+from tuning.engine.trainable import Trainable, checkpoint_name
+from tuning.log.store import Store
 
 CONFIG = TrainConfig(
     data=Data(name="digits", imbalance=100, val_per_class=10),

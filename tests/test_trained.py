@@ -5,8 +5,8 @@ import torch
 
 from lt_core import Run, fit, override
 from search_spaces.demo import DIGITS_IB
-from tuning.store import Store
-from tuning.trained import Retraining
+from tuning.exports.trained import Retraining
+from tuning.log.store import Store
 
 CONFIG = override(DIGITS_IB, {"epochs": 4, "phases.1.start": 2})
 

@@ -1,7 +1,7 @@
 from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation, trainings
 from search_spaces.presets import digits_lt
-from tuning.trunks import Trunks
+from tuning.engine.trunks import Trunks
 
 
 def table_of(name: str) -> tuple[list, dict[tuple[str, int], object]]:

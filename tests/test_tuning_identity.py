@@ -10,8 +10,8 @@ from lt_core.data import load_parts
 from lt_core.identity import core_id
 from search_spaces import CONFIGS
 from search_spaces.demo import DIGITS_IB
-from tuning import identity
-from tuning.identity import Identity, method_params, params
+from tuning.record import identity
+from tuning.record.identity import Identity, method_params, params
 
 
 @pytest.fixture(autouse=True)

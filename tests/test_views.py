@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from search_spaces import SPACES, Study
-from tuning.events import Kind
-from tuning.identity import Identity
-from tuning.stages import asked
-from tuning.views import View, views
+from tuning.engine.stages import asked
+from tuning.log.events import Kind
+from tuning.record.identity import Identity
+from tuning.record.views import View, views
 
 KINDS: set[Kind] = {"trial", "confirm"}
 SYMBOLS = ("T1", "alpha", "tau")

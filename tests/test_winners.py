@@ -9,9 +9,9 @@ from scipy import stats
 from lt_core import InputError
 from search_spaces import Study
 from search_spaces.study import Constraint
-from tuning import record
-from tuning.events import Event, Told
-from tuning.winners import summary, winners
+from tuning.log.events import Event, Told
+from tuning.record import reading as record
+from tuning.reports.winners import summary, winners
 
 
 def begun(**fields):

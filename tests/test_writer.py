@@ -37,11 +37,11 @@ from lt_core import TrainConfig
 from lt_core.data import load_parts
 from search_spaces import SPACES, Study
 from search_spaces.controls import plain_cross_entropy
-from tuning import tracking
-from tuning.datasets import described
-from tuning.events import Ended, Told
-from tuning.identity import Identity, params
-from tuning.stages import asked
+from tuning.engine.stages import asked
+from tuning.log.events import Ended, Told
+from tuning.record import tracking
+from tuning.record.datasets import described
+from tuning.record.identity import Identity, params
 
 CHECK = Path(__file__).parents[2] / "shared" / "checks" / "record.py"
 

@@ -96,8 +96,9 @@ def search(
 ) -> int:
     """Search a space: one study, then its best config confirmed on fresh seeds."""
     _quiet()
-    from tuning import arguments, show, studies
-    from tuning.home import Home
+    from tuning.shell import arguments
+    from tuning.shell.home import Home
+    from tuning.verbs import show, studies
 
     fields = {
         "trials": trials,
@@ -148,9 +149,11 @@ def train(
 ) -> int:
     """Train one config, recorded like any other run; the same command goes on after an interrupt."""
     _quiet()
-    from tuning import arguments, show, single
-    from tuning.home import Home
-    from tuning.origin import Origin, reproduction
+    from tuning.engine import single
+    from tuning.exports.origin import Origin, reproduction
+    from tuning.shell import arguments
+    from tuning.shell.home import Home
+    from tuning.verbs import show
 
     changes = arguments.assignments("--set", overrides)
     resolved, experiment = single.resolve(config, changes, seed, scale, epochs)
@@ -183,8 +186,8 @@ def ablate(
 ) -> int:
     """Train what is missing of a paper's table; the same command goes on after an interrupt."""
     _quiet()
-    from tuning import table_plan
-    from tuning.home import Home
+    from tuning.shell.home import Home
+    from tuning.tables import plan as table_plan
 
     edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
     resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
@@ -193,7 +196,7 @@ def ablate(
     place = Home.at(home, tracking_uri)
     if plan:
         return table_plan.show(asked, place, as_json)
-    from tuning import table_show
+    from tuning.verbs import table_show
 
     return table_show.ablate(asked, place, address, store, download, as_json)
 
@@ -214,9 +217,9 @@ def export(
 ) -> int:
     """Write a study's best configs as files that `train` reruns to the same score, and the best one's model."""
     _quiet()
-    from tuning import export as writing
-    from tuning.exported import Exported, show
-    from tuning.home import Home
+    from tuning.exports import export as writing
+    from tuning.exports.exported import Exported, show
+    from tuning.shell.home import Home
 
     place = Home.at(home, tracking_uri)
     folder = out or place.path / "exports" / study
@@ -238,7 +241,7 @@ def predict(
     as_json: JsonOption = False,
 ) -> int:
     """Classify images with an exported model, from its file alone."""
-    from tuning import predict as prediction
+    from tuning.exports import predict as prediction
 
     return prediction.predict(model, images, top, fit, as_json)
 
@@ -255,13 +258,13 @@ def report(
     """A paper's table beside what was measured of it; or what a study found, what mattered and what it cost."""
     _quiet()
     from search_spaces import TABLES
-    from tuning.home import Home
+    from tuning.shell.home import Home
 
     if study in TABLES:
-        from tuning import table_reporting
+        from tuning.verbs import table_reporting
 
         return table_reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
-    from tuning import reporting
+    from tuning.verbs import reporting
 
     return reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
 
@@ -278,8 +281,8 @@ def compare(
 ) -> int:
     """What differs between configs, and their results beside each other, paired over seeds."""
     _quiet()
-    from tuning import reporting
-    from tuning.home import Home
+    from tuning.shell.home import Home
+    from tuning.verbs import reporting
 
     return reporting.compare(Home.at(home, tracking_uri), names, kind, as_json)
 
@@ -292,7 +295,7 @@ def show_(
     as_json: JsonOption = False,
 ) -> int:
     """List configs, spaces, tables, datasets and losses, or resolve one of them; trains nothing."""
-    from tuning import catalogue
+    from tuning.verbs import catalogue
 
     return catalogue.show(name, as_json)
 
@@ -301,8 +304,8 @@ def show_(
 def list_(home: HomeOption = None, tracking_uri: UriOption = None, as_json: JsonOption = False) -> int:
     """The studies of this home, their state, and the command that goes on with each."""
     _quiet()
-    from tuning import show
-    from tuning.home import Home
+    from tuning.shell.home import Home
+    from tuning.verbs import show
 
     return show.studies(Home.at(home, tracking_uri), as_json)
 
@@ -316,9 +319,9 @@ def sync(
 ) -> int:
     """Deliver to MLflow what could not be delivered, or was trained elsewhere: FILE is an events.jsonl."""
     _quiet()
-    from tuning import show
-    from tuning.home import Home
-    from tuning.sync import sync as deliver
+    from tuning.record.sync import sync as deliver
+    from tuning.shell.home import Home
+    from tuning.verbs import show
 
     return show.synced(deliver(Home.at(home, tracking_uri), what), as_json)
 
@@ -334,8 +337,8 @@ def ui(
 ) -> int:
     """The MLflow UI on the record, opened at a study, until Ctrl-C."""
     _quiet()
-    from tuning import server
-    from tuning.home import Home
+    from tuning.record import server
+    from tuning.shell.home import Home
 
     return server.serve(Home.at(home, tracking_uri), study, port, browser, as_json)
 
@@ -353,7 +356,7 @@ def submit(
     Home and record are the job's, on its head; --json is not: what stands after -- is the job's alone.
     """
     _quiet()
-    from tuning import jobs, show
+    from tuning.verbs import jobs, show
 
     place = {"--home": home, "--tracking-uri": tracking_uri}
     given = [each for option, value in place.items() if value is not None for each in (option, str(value))]
@@ -370,7 +373,7 @@ def status(
 ) -> int:
     """The jobs of a Ray cluster that `submit` started, the newest first."""
     _quiet()
-    from tuning import jobs, show
+    from tuning.verbs import jobs, show
 
     return show.jobs(jobs.status(address, job), as_json)
 
@@ -386,7 +389,7 @@ def logs(
 ) -> int:
     """What a job has printed."""
     _quiet()
-    from tuning import jobs, show
+    from tuning.verbs import jobs, show
 
     return show.logs(job, jobs.logs(address, job, follow), as_json)
 
@@ -401,7 +404,7 @@ def stop(
 ) -> int:
     """Interrupt a job, as Ctrl-C would; a search can go on afterwards."""
     _quiet()
-    from tuning import jobs, show
+    from tuning.verbs import jobs, show
 
     return show.jobs([jobs.stop(address, job)], as_json)
 
@@ -416,9 +419,9 @@ def doctor(
 ) -> int:
     """Say what would fail before it does: exit code 1 when something would."""
     _quiet()
-    from tuning import show
-    from tuning.doctor import findings
-    from tuning.home import Home
+    from tuning.shell.home import Home
+    from tuning.verbs import show
+    from tuning.verbs.doctor import findings
 
     return show.findings(findings(Home.at(home, tracking_uri), address, store), as_json)
 

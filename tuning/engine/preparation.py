@@ -1,0 +1,72 @@
+"""What must be right before a study starts: its data, what it is judged by, what it learns from an earlier one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lt_core.config import TrainConfig
+from lt_core.data import Data, load_parts
+from lt_core.metrics import accuracies
+from lt_core.sources import download as fetch
+from lt_core.value import InputError, nearest, unknown
+from search_spaces.space import Space
+from search_spaces.study import Known, Study
+from tuning.log.events import StudyFolder, folders
+from tuning.log.outcome import values
+from tuning.shell.home import Home
+
+
+def prepare(study: Study, home: Home, *, download: bool) -> None:
+    """Read, or fetch, all data that trials may train on. InputError for what is missing or cannot be judged."""
+    for data in data_of(study.space):
+        if download:
+            fetch(data.name, home.data)
+        load_parts(data, home.data)
+    _check_metrics(study, home)
+
+
+def data_of(space: Space) -> list[Data]:
+    """All data that trials of a space may train on, whichever label they have."""
+    return list(dict.fromkeys(config.data for config in space.extremes()))
+
+
+def _check_metrics(study: Study, home: Home) -> None:
+    """Objectives and constraints must be of groups that have a class in the base config's val part."""
+    known = ["score", *(f"val_{name}" for name in val_metrics(study.space.base, study.space.base.data, home))]
+    named = {"objectives": list(study.objectives), "constraints": [c.metric for c in study.constraints]}
+    for field, metrics in named.items():
+        for metric in metrics:
+            if metric not in known:
+                raise InputError(f"{field}: {unknown('metric with a class in val', metric, dict.fromkeys(known))}")
+
+
+def val_metrics(config: TrainConfig, data: Data, home: Home) -> list[str]:
+    """The names of the accuracies that an epoch of a config has; groups without a class have none."""
+    parts = load_parts(data, home.data)
+    images = parts.val.labels.bincount(minlength=parts.classes)
+    return list(accuracies(images.diag(), parts.class_counts, config.evaluation.groups))
+
+
+def known_from(home: Home, name: str, study: Study) -> tuple[Known, ...]:
+    """The finished trials of a study of this home, for another one to learn from. InputError where one lies outside."""
+    folder = StudyFolder(home.path, name)
+    if not folder.exists:
+        known = [f.name for f in folders(home.path)]
+        raise InputError(f"--warm-start: there is no study {name} in {home.path}{nearest(name, known)}")
+    found = []
+    for trial in folder.history().of_kind("trial"):
+        scored = values(study, trial)
+        if trial.stop_reason != "finished" or scored is None:
+            continue
+        _check_inside(study.space, trial.asked.settings, f"trial {trial.asked.trial} of {name}")
+        found.append(Known(settings=trial.asked.settings, values=scored))
+    if not found:
+        raise InputError(f"--warm-start: study {name} has no trial of full length")
+    return tuple(found)
+
+
+def _check_inside(space: Space, settings: Mapping[str, Any], whose: str) -> None:
+    try:
+        if space.point(settings) != settings:
+            raise InputError(f"it has no {', '.join(s for s in space.point(settings) if s not in settings)}")
+    except InputError as error:
+        raise InputError(f"--warm-start: {whose} is no point of this space: {error}") from None

@@ -1,0 +1,1 @@
+"""What is kept of a study while it runs: its event log, its checkpoints, and what they say."""

@@ -1,0 +1,1 @@
+"""The record in MLflow: written from the event log while it grows, read back, served."""

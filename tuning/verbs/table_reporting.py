@@ -1,0 +1,104 @@
+"""The verb `report` on a table: out of the record, on the terminal, as one text, as files, or as a JSON document."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search_spaces import TABLES, Curves
+from search_spaces.table import Table
+from tuning.record.tracking import check_answers
+from tuning.reports import formats
+from tuning.reports.document import Document
+from tuning.shell.home import Home
+from tuning.tables.filled import Filled
+from tuning.tables.grids import cell_grid
+from tuning.tables.reading import read_table
+from tuning.tables.report import about, curves_overview, curves_report, filled_editions, of_paper, table_report
+from tuning.tables.terminal import Terminal
+from tuning.tables.verdicts import verdicts
+
+
+def report(home: Home, name: str, kind: str | None, out: Path | None, as_json: bool) -> int:
+    """Print a table's report, or write it; of one that was never run, what the paper prints."""
+    formats.check(kind)
+    table = TABLES[name]
+    editions: Sequence[Filled] = ()
+    if isinstance(table, Table):
+        check_answers(home.tracking_uri)
+        editions = filled_editions(table, read_table(home.tracking_uri, table), home.data)
+    if isinstance(table, Table) and as_json and out is None:
+        print(json.dumps(_plain(table, editions), indent=2))
+    elif isinstance(table, Table) and editions and kind is None and out is None:
+        _show(table, editions)
+    elif isinstance(table, Curves) and kind is None and out is None and not as_json:
+        terminal = Terminal()
+        terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
+        terminal.grid(curves_overview(table))
+    else:
+        document = _document(table, editions, home.data, pictured=out is not None or kind == "html")
+        return _given(document, kind, out, as_json)
+    return 0
+
+
+def _given(document: Document, kind: str | None, out: Path | None, as_json: bool) -> int:
+    """Write a report's files, or print it in a format, or on the terminal where none is given."""
+    if out is not None:
+        files = formats.write(document, [kind] if kind else formats.FORMATS, out)
+        print(json.dumps({"files": [str(path) for path in files]}, indent=2) if as_json else "\n".join(map(str, files)))
+    elif as_json:
+        print(json.dumps({stem: {"heads": g.heads, "rows": g.rows} for stem, g in document.tables.items()}, indent=2))
+    elif kind is not None:
+        print(formats.text(document, kind), end="")
+    else:
+        Terminal().document(document)
+    return 0
+
+
+def _document(table: Table | Curves, editions: Sequence[Filled], data: Path, *, pictured: bool) -> Document:
+    if not pictured:
+        return table_report(table, editions, data) if isinstance(table, Table) else curves_report(table)
+    from tuning.tables.figures import curves_picture, table_picture  # imports matplotlib, which text does not wait for
+
+    if isinstance(table, Table):
+        return table_report(table, editions, data, table_picture)
+    return curves_report(table, curves_picture(table))
+
+
+def _show(table: Table, editions: Sequence[Filled]) -> None:
+    terminal = Terminal()
+    terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
+    for filled in editions:
+        terminal.edition(filled)
+    terminal.section(of_paper(table, editions))
+
+
+def _plain(table: Table, editions: Sequence[Filled]) -> dict[str, Any]:
+    """All of it, as plain data."""
+    return {
+        "title": f"{table.name}: {table.title}",
+        "about": about(table.name),
+        "editions": [_edition(filled) for filled in editions],
+        "paper": list(of_paper(table, editions).sentences),
+    }
+
+
+def _edition(filled: Filled) -> dict[str, Any]:
+    where = filled.where
+    grid = cell_grid(filled, where)
+    return {
+        "edition": filled.edition.name,
+        "data and length": where,
+        "cells": [dict(zip(grid.heads, row, strict=True)) for row in grid.rows],
+        "claims": [
+            {
+                "claim": v.claim.text,
+                "where": v.claim.where,
+                "measured": v.word,
+                "why": v.why,
+                "by the paper's own numbers": v.own or "no numbers",
+                "own why": v.own_why,
+            }
+            for v in verdicts(filled)
+        ],
+    }

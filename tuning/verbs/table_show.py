@@ -1,0 +1,76 @@
+"""What a table's verbs came to -> the terminal or one JSON document, and the exit code."""
+
+import json
+from collections import Counter
+
+from rich.console import Console
+
+from lt_core.value import InputError
+from search_spaces.ablation import Ablation
+from tuning.log.events import TableFolder, table_folders
+from tuning.shell import commands
+from tuning.shell.home import Home, load_file
+from tuning.tables.filled import Filled, of_history
+from tuning.tables.terminal import Terminal
+from tuning.verbs.ablate import Ablated
+from tuning.verbs.ablate import ablate as ablation
+
+
+def listed(home: Home) -> list[dict[str, str]]:
+    """The editions of tables of a home, their state, and the command that goes on with each."""
+    return [_listed(folder, home) for folder in table_folders(home.path)]
+
+
+def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
+    """An edition's name, state and command; one that cannot be read does not hide the others."""
+    try:
+        ablation = load_file(folder.study_file, lambda plain: Ablation)
+        history = folder.history()
+        done = sum(trial.told is not None for trial in history.of_kind("cell"))
+        over = history.ended is not None and history.ended.stop_reason == "finished"
+        state = f"{'finished' if over else 'unfinished'}, {done} trainings"
+        return {"study": folder.name, "state": state, "command": commands.ablate(ablation, home)}
+    except InputError as error:
+        return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
+
+
+def ablate(asked: Ablation, home: Home, address: str | None, store: str | None, download: bool, as_json: bool) -> int:
+    """Train what a table lacks, and say what came of it."""
+    return ablated(ablation(home, asked, address, store, download=download), home, as_json)
+
+
+def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:
+    """What was trained, what failed, and what to type next."""
+    states = Counter(trial.stop_reason for trial in outcome.history.of_kind("cell"))
+    reused = sum(t.told is not None and t.told.reused_from is not None for t in outcome.history.of_kind("cell"))
+    go_on = commands.ablate(outcome.ablation, home) if outcome.interrupted else None
+    document = {
+        "table": outcome.table.name,
+        "edition": outcome.ablation.edition.name,
+        "state": "interrupted" if outcome.interrupted else "failed" if outcome.failures else "finished",
+        "trainings": dict(states),
+        "reused": reused,
+        "failures": outcome.failures,
+        "remarks": outcome.remarks,
+        "go_on": go_on,
+        "report": commands.report(outcome.table.name, home),
+    }
+    if outcome.warning:
+        again = commands.sync(outcome.ablation.name, home)
+        said = f"warning: the record lacks some of it: {outcome.warning}; `{again}` delivers it"
+        Console(stderr=True).print(said, style="yellow", markup=False, highlight=False)
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in sorted(states.items()))
+        print(
+            f"{outcome.table.name}, {outcome.ablation.edition.name}: {counts}, {reused} of them taken from other runs"
+        )
+        if not outcome.interrupted:
+            Terminal().edition(Filled(outcome.table, outcome.ablation, of_history(outcome.history), home.data))
+        for remark in outcome.remarks:
+            print(remark)
+        for failure in outcome.failures:
+            print(f"failed: {failure}")
+        print(f"go on: {go_on}" if go_on else f"report: {document['report']}")
+    return 130 if outcome.interrupted else 1 if outcome.failures else 0
