@@ -10,6 +10,7 @@ from tuning.reports.document import Document, Picture, Section
 from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
 from tuning.tables.grids import LEGEND, blocks, cell_grid, shown
+from tuning.tables.lengths import lengths
 from tuning.tables.plan import levels_texts
 from tuning.tables.verdicts import Verdict, claims_grid, counted, verdicts
 
@@ -53,7 +54,7 @@ def table_report(table: Table, editions: Sequence[Filled], data: Path, draw: Dra
         f"{table.name}: {table.title}",
         about(table.name),
         "",
-        (*sections, of_paper(table, editions)),
+        (*sections, *lengths(editions), of_paper(table, editions)),
     )
 
 

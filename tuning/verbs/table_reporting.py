@@ -9,10 +9,12 @@ from search_spaces import TABLES, Curves
 from search_spaces.table import Table
 from tuning.record.tracking import check_answers
 from tuning.reports import formats
-from tuning.reports.document import Document
+from tuning.reports.document import Document, Section
+from tuning.reports.grid import Grid
 from tuning.shell.home import Home
 from tuning.tables.filled import Filled
 from tuning.tables.grids import cell_grid
+from tuning.tables.lengths import lengths
 from tuning.tables.reading import read_table
 from tuning.tables.report import about, curves_overview, curves_report, filled_editions, of_paper, table_report
 from tuning.tables.terminal import Terminal
@@ -70,6 +72,8 @@ def _show(table: Table, editions: Sequence[Filled]) -> None:
     terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
     for filled in editions:
         terminal.edition(filled)
+    for section in lengths(editions):
+        terminal.section(section)
     terminal.section(of_paper(table, editions))
 
 
@@ -79,17 +83,26 @@ def _plain(table: Table, editions: Sequence[Filled]) -> dict[str, Any]:
         "title": f"{table.name}: {table.title}",
         "about": about(table.name),
         "editions": [_edition(filled) for filled in editions],
+        "lengths": [_length(section) for section in lengths(editions)],
         "paper": list(of_paper(table, editions).sentences),
     }
 
 
+def _length(section: Section) -> dict[str, Any]:
+    changed = [line for grid in section.tables.values() for line in _lines(grid)]
+    return {"said": " ".join(section.sentences), "changed": changed}
+
+
+def _lines(grid: Grid) -> list[dict[str, str]]:
+    return [dict(zip(grid.heads, row, strict=True)) for row in grid.rows]
+
+
 def _edition(filled: Filled) -> dict[str, Any]:
     where = filled.where
-    grid = cell_grid(filled, where)
     return {
         "edition": filled.edition.name,
         "data and length": where,
-        "cells": [dict(zip(grid.heads, row, strict=True)) for row in grid.rows],
+        "cells": _lines(cell_grid(filled, where)),
         "claims": [
             {
                 "claim": v.claim.text,
