@@ -38,10 +38,10 @@ def test_a_report_says_which_orders_changed_and_which_are_beyond_the_noise():
     assert section.title == ("Orders that length changes: 10 epochs in place of 200, against 40 epochs in place of 200")
     assert section.sentences[0].endswith(
         "5 of 6 pairs of rows are in the same order, 1 in another, "
-        "of which 1 beyond the noise at both (one-sided 95 % bounds, uncorrected)."
+        "of which 1 told from noise at both (by one-sided 95 % bounds, uncorrected)."
     )
     (grid,) = section.tables.values()
-    assert [list(row[:3]) for row in grid.rows] == [["cifar10-lt-100", "d", "c"]]
+    assert [list(row[:2]) for row in grid.rows] == [["cifar10-lt-100", "d - c"]]
     assert grid.rows[0][-1] == "yes"
 
 
@@ -67,7 +67,7 @@ def test_with_one_seed_there_are_differences_without_bounds():
     shorter, longer = filled(value=swapped, **one_seed), filled(value=best_last, scale=4, **one_seed)
     (section,) = lengths([shorter, longer])
     (grid,) = section.tables.values()
-    assert grid.rows[0][3:] == ["-10.00", "+10.00", "no"]
+    assert grid.rows[0][2:] == ["-10.00", "+10.00", "no"]
 
 
 @pytest.mark.parametrize("other", [{"on": "digits"}, {"recipe": "reported"}])

@@ -77,20 +77,20 @@ def _section(shorter: Filled, longer: Filled, found: Sequence[Pair]) -> Section:
     told = sum(pair.told for pair in changed)
     title = f"Orders that length changes: {shorter.where}, against {longer.where}"
     said = f"{len(found) - len(changed)} of {len(found)} pairs of rows are in the same order, {len(changed)} in another"
-    beyond = f", of which {told} beyond the noise at both (one-sided 95 % bounds, uncorrected)" if changed else ""
+    beyond = f", of which {told} told from noise at both (by one-sided 95 % bounds, uncorrected)" if changed else ""
     stem = f"{shorter.edition.name}-to-{longer.edition.name}"
     tables = {stem: _grid(shorter, longer, changed)} if changed else {}
     return Section(title, (f"{title}. {said}{beyond}.",), tables)
 
 
 def _grid(shorter: Filled, longer: Filled, changed: Sequence[Pair]) -> Grid:
-    title = f"Rows in another order in {shorter.edition.name} than in {longer.edition.name}: ahead - behind, in points"
-    heads = ["column", "ahead when longer", "behind", shorter.edition.name, longer.edition.name, "beyond the noise"]
+    title = f"Rows in another order in {shorter.edition.name} than in {longer.edition.name}, differences in points"
+    heads = ["column", "rows", shorter.edition.name, longer.edition.name, "told"]
     rows = [
-        [pair.column, *pair.rows, _points(pair.shorter), _points(pair.longer), "yes" if pair.told else "no"]
+        [pair.column, " - ".join(pair.rows), _points(pair.shorter), _points(pair.longer), "yes" if pair.told else "no"]
         for pair in sorted(changed, key=lambda pair: not pair.told)
     ]
-    return Grid(title, heads, rows, len(rows), tuple(heads[:5]), best=())
+    return Grid(title, heads, rows, len(rows), tuple(heads[1:4]), best=())
 
 
 def _points(one: Judged) -> str:
