@@ -12,6 +12,7 @@ from search_spaces import TABLES, Curves, Table
 from search_spaces.table import Cell
 from tuning.reports import formats
 from tuning.tables.figures import curves_picture, table_picture
+from tuning.tables.filled import Filled
 from tuning.tables.grids import blocks, cell_grid
 from tuning.tables.report import curves_overview, curves_report, elsewhere, overview, summary, table_report
 from tuning.tables.verdicts import verdicts
@@ -43,6 +44,14 @@ def test_on_the_terminal_the_measured_one_stands_below_and_has_its_verdict():
     found = filled("ib2021/table2", as_printed("ib2021/table2", NOISE))
     (grid,) = blocks(found, found.where, narrow=True).values()
     assert grid.rows[2:4] == [["b", "78.17±0.57"], [" measured", "78.17±0.10r"]]
+
+
+def test_levels_are_those_of_the_cells_that_were_measured():
+    whole = filled("ib2021/table4", as_printed("ib2021/table4", NOISE), short=True)
+    (cell,) = (cell for cell in whole.cells if cell.key == ("CE", "cifar10-lt-100"))
+    ids = {run.config_id for run in whole.runs_of(cell).values()}
+    some = Filled(whole.table, whole.ablation, [run for run in whole.runs if run.config_id in ids])
+    assert "Levels: 7 x CE at 0.1 (679 steps), 3 x CE at 0.01 (291 steps)." in summary(some, verdicts(some))
 
 
 def test_verdicts_on_cells_are_compatible_reproduced_or_neither():

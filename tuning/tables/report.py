@@ -119,7 +119,8 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
     if diverged:
         said.append(f"Diverged, and left out of means and verdicts (d): {'; '.join(diverged)}.")
     if not filled.full:
-        configs = [config for cell in filled.cells if cell.trains for config in cell.configs.values()]
+        trained = [cell for cell in filled.cells if cell.trains and filled.runs_of(cell)]
+        configs = [config for cell in trained for config in cell.configs.values()]
         said.append(f"Levels: {'; '.join(levels_texts(configs))}.")
     if words:
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
