@@ -132,7 +132,7 @@ def _cosine(base: TrainConfig) -> TrainConfig:
 
 LDAM_DRW = Space(
     name="ldam-drw",
-    about="LDAM-DRW on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: DRW's epoch, beta, margin, scale",
+    about="LDAM-DRW on CIFAR-10, imbalance 100, ResNet-32: DRW's epoch, beta, margin, scale",
     base=ldam_drw(cifar_lt("cifar10", imbalance=100)),
     domains={
         "drw_epoch": Int(path="phases.1.start", low=100, high=180),

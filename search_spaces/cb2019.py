@@ -64,7 +64,7 @@ IMAGENET_CB = class_balanced(large_scale_cb("imagenet"), SigmoidFocal(gamma=0.5)
 
 CIFAR10 = Space(
     name="cb2019-cifar10",
-    about="Class-Balanced on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: loss, beta, gamma (table 2, figure 5)",
+    about="Class-Balanced on CIFAR-10, imbalance 100, ResNet-32: loss, beta, gamma (table 2, figure 5)",
     base=CIFAR10_CB,
     domains={
         "loss": Branch(

@@ -35,13 +35,13 @@ def tau_rules(own: str) -> Branch:
 
 MNIST = Space(
     name="cdb2020-mnist",
-    about="CDB-CE on MNIST, 4 against 9, majority ratio .98, LeNet-5, 4,000 epochs: tau fixed and dynamic (table 2)",
+    about="CDB-CE on MNIST, 4 against 9, majority ratio .98, LeNet-5: tau fixed and dynamic (table 2)",
     base=MNIST_CDB,
     domains={"tau_rule": tau_rules("paper"), "lr": Float(path="optimizer.lr", low=1e-4, high=1e-1, log=True)},
 )
 CIFAR100 = Space(
     name="cdb2020-cifar100",
-    about="CDB-CE on CIFAR-100, imbalance 100, ResNet-32, 240 epochs: tau fixed and dynamic (table 4)",
+    about="CDB-CE on CIFAR-100, imbalance 100, ResNet-32: tau fixed and dynamic (table 4)",
     base=CIFAR100_CDB,
     domains={"tau_rule": tau_rules("cifar_code"), "lr": Float(path="optimizer.lr", low=0.01, high=0.5, log=True)},
 )

@@ -12,7 +12,7 @@ DIGITS_IB = influence_balanced(digits_lt(imbalance=20), T1=8, lr_scale=0.1)
 
 DEMO = Space(
     name="demo",
-    about="IB on handwritten digits, imbalance 20, 16 epochs: T1, epsilon, alpha",
+    about="IB on handwritten digits, imbalance 20: T1, epsilon, alpha",
     base=DIGITS_IB,
     domains={
         "T1": Int(path="phases.1.start", low=0, high=10),

@@ -95,11 +95,11 @@ def _space(name: str, about: str, base: TrainConfig) -> Space:
 
 CIFAR10 = _space(
     "ib2021-cifar10",
-    "IB on CIFAR-10, imbalance 100, ResNet-32, 200 epochs: T1, epsilon, alpha (tables 2 and 4, figure 3)",
+    "IB on CIFAR-10, imbalance 100, ResNet-32: T1, epsilon, alpha (tables 2 and 4, figure 3)",
     CIFAR10_IB,
 )
 CIFAR100 = _space(
     "ib2021-cifar100",
-    "IB on CIFAR-100, imbalance 100, ResNet-32, 200 epochs: T1, epsilon, alpha (table 4)",
+    "IB on CIFAR-100, imbalance 100, ResNet-32: T1, epsilon, alpha (table 4)",
     CIFAR100_IB,
 )

@@ -88,7 +88,7 @@ def _with_meta(base: TrainConfig) -> TrainConfig:
 
 METHODS = method_space(
     "methods",
-    "all methods on CIFAR-10, imbalance 100, ResNet-32, 200 epochs, each with its own hyperparameters",
+    "all methods on CIFAR-10, imbalance 100, ResNet-32, each with its own hyperparameters",
     _with_meta(cifar_lt("cifar10", imbalance=100)),
     T1=100,
     switches=(0, 160),

@@ -1,9 +1,10 @@
 """A study: one search as a value, a space and how to search it. `study.yaml` in a study's folder is one."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lt_core.config import TrainConfig, canonical, scaled_epochs
 from lt_core.value import Value
@@ -13,8 +14,16 @@ from search_spaces.space import Space
 
 TRIALS = 16  # where the study says nothing else
 
-Metric = Annotated[str, Field(pattern=r"^(score|val_acc(_[a-z]+)?)$")]
+
+def _of_val(name: str) -> str:
+    if not re.fullmatch(r"score|val_acc(_[a-z]+)?", name):
+        raise ValueError(f"{name!r} is nothing that a trial is judged by: score, val_acc, val_acc_tail and the like")
+    return name
+
+
+Metric = Annotated[str, AfterValidator(_of_val)]
 """What a trial is judged by: `score`, or a val metric, read at the epoch of the score."""
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 
 class Rungs(Value):
@@ -44,8 +53,8 @@ class Constraint(Value):
     """An outcome that a trial must have to be eligible: a val metric at the epoch of its score, at least or at most."""
 
     metric: Metric
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Accuracy | None = None
+    at_most: Accuracy | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> "Constraint":
@@ -262,6 +271,8 @@ class Study(Value):
             yield f"sampler {self.sampler} does not heed constraints; they decide which trial is best all the same"
         if self.known and (not traits.adapts or traits.stateful):
             yield f"sampler {self.sampler} learns nothing from the earlier study"
+        if self.sampler != "grid" and self.levels != type(self).model_fields["levels"].default:
+            yield f"levels is {self.levels}, which sampler {self.sampler} does not use: it is a grid's"
         if self.sampler == "grid" and self.wanted < len(self.points):
             yield f"the grid has {len(self.points)} points, of which the first {self.wanted} are tried"
 

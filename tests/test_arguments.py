@@ -134,6 +134,17 @@ def test_a_budget_is_typed_with_its_unit(texts, found):
     assert arguments.budget(texts) == found
 
 
+@pytest.mark.parametrize(("texts", "said"), [(["2h", "90m"], "wall hours"), (["9ep", "8ep"], "epochs")])
+def test_a_budget_given_twice_is_refused(texts, said):
+    with pytest.raises(InputError, match=f"--budget `{texts[1]}`: {said} are given twice"):
+        arguments.budget(texts)
+
+
+def test_a_name_given_twice_is_refused():
+    assert sentence(assignments, "--fix", ["T1=4", "T1=5"]) == "--fix `T1=5`: T1 is given twice"
+    assert sentence(points, ["T1=4,T1=5"]) == "--try `T1=5`: T1 is given twice"
+
+
 @pytest.mark.parametrize("text", ["3x", "h", "2", "-1h", "1.5ep", "2 h"])
 def test_a_budget_without_a_unit_is_refused(text):
     with pytest.raises(InputError, match="must be wall time"):

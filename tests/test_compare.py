@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import LtTune
 from recording import SPACE, STARTED, ask, deliver, epochs
-from test_record import STUDY
+from test_reading import STUDY
 
 from lt_core import InputError, TrainConfig, override
 from search_spaces import CONFIGS

@@ -280,7 +280,7 @@ def test_how_much_of_the_search_s_score_was_luck_is_said():
         "The best config scored 87.50 in the search, 62.50 ± 17.68 on fresh seeds: "
         "25.00 points of its score were the luck of the search."
     ]
-    assert sentences([replace(best, searched=0.5)])[0].endswith(": none of its score was luck.")
+    assert sentences([replace(best, searched=0.5)])[0].endswith(": its search score shows no luck.")
     assert sentences([replace(best, score={})]) == []
 
 

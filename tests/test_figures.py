@@ -206,7 +206,7 @@ def test_few_classes_have_a_bar_for_each_config_the_frequent_first():
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["c2\n3", "c1\n2", "c0\n1"]
     heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
-    assert [values[1:] for values in heights] == [[0.6, 0.6], [0.61, 0.61]] and all(math.isnan(v[0]) for v in heights)
+    assert [values[1:] for values in heights] == [[60, 60], [61, 61]] and all(math.isnan(v[0]) for v in heights)
     assert texts(figure) == ["best", "paper"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from conftest import LtTune
 from recording import ENDED, EVENTS, STARTED, deliver
-from test_record import STUDY
+from test_reading import STUDY
 
 from tuning.log.events import Ended, Event
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from recording import EVENTS, STARTED, Server, deliver
 from test_events import history
-from test_record import FINISHED, STUDY, told
+from test_reading import FINISHED, STUDY, told
 
 from tuning.log.results import of_history
 from tuning.record.reading import read_study

@@ -218,13 +218,37 @@ def test_trials_confirmation_and_resources_may_change(home):
 def test_what_makes_another_study_is_refused_by_name(home, given, named):
     kept(home, "night")
     said = refusal(opened, home, name="night", resume=True, **given)
-    assert named in said and "use a new --name" in said
+    assert named in said and "another study takes a new --name" in said
 
 
 def test_the_same_settings_given_again_go_on(home):
     given = {"seed": 4, "epochs": 8, "fixed": {"T1": 1}, "overrides": {"batch_size": 32}}
     kept(home, "night", build("demo", changes(**given)))
     assert opened(home, name="night", resume=True, trials=2, **given)[1].trials == 2
+
+
+def test_a_study_is_not_cut_below_what_it_has(home):
+    asked = [Asked(number, "trial", "", {}, DEMO.base.plain(), {}, {}) for number in range(4)]
+    kept(home, "night", Study(space=DEMO, trials=4), *asked)
+    said = refusal(opened, home, name="night", resume=True, trials=3)
+    assert said == "study night has 4 trials: it can be extended, not cut to 3"
+    assert opened(home, name="night", resume=True, trials=4)[1].trials == 4
+
+
+def test_a_refused_seed_is_named_before_what_the_space_lacks(home):
+    kept(home, "night", build("demo", changes(epochs=6)))
+    said = refusal(opened, home, name="night", resume=True, seed=5)
+    assert said.startswith("study night was started with another setting of `seed` (0, now 5), `space.base.epochs`")
+
+
+def test_a_domain_that_is_gone_is_named_whole(home):
+    kept(home, "night")
+    assert "`space.domains.T1` (there, now none)" in refusal(opened, home, name="night", resume=True, fixed={"T1": 3})
+
+
+def test_a_point_with_a_fixed_symbol_is_refused():
+    said = refusal(build, "demo", changes(fixed={"T1": 4}, first=[{"T1": 5}]))
+    assert said == "--try gives T1, which --fix sets to 4: leave out one of them"
 
 
 def test_a_study_of_another_space_is_refused(home):

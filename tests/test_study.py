@@ -220,7 +220,8 @@ def test_settings_keep_their_type_in_yaml():
         ("demo", {"sampler": "pbt"}, "pbt changes a config while it trains"),
         ("demo", {"sampler": "cmaes", "objectives": ["score", "val_acc_tail"]}, "which takes one objective, not 2"),
         ("demo", {"objectives": ["score", "score"]}, "objectives must differ"),
-        ("demo", {"objectives": ["accuracy"]}, "`objectives.0` is 'accuracy'"),
+        ("demo", {"objectives": ["accuracy"]}, "accuracy' is nothing that a trial is judged by: score, val_acc"),
+        ("demo", {"constraints": [{"metric": "score", "at_least": 70}]}, "`constraints.0.at_least` is 70"),
         ("demo", {"objectives": ["score", "val_acc_tail"], "rungs": {"epochs": [12]}}, "rungs compare one score"),
         ("demo", {"constraints": [{"metric": "score"}]}, "score needs one of at_least and at_most"),
         ("demo", {"known": [{"settings": {"T1": 99}, "values": [0.5]}]}, "T1: 99 is not a whole number"),
@@ -239,6 +240,7 @@ def test_what_a_sampler_cannot_do_is_refused_in_words(space, fields, said):
         ({"sampler": "gp"}, ["sampler gp learns nothing from early-stopped trials: use tpe, or turn rungs off"]),
         ({"sampler": "cmaes", "rungs": {"epochs": []}}, ["no early stopping: it is turned off"]),
         ({"sampler": "random"}, []),
+        ({"levels": 3}, ["levels is 3, which sampler tpe does not use: it is a grid's"]),
         ({"objectives": ["score", "val_acc_tail"]}, ["no early stopping: it would compare one of several objectives"]),
         (
             {"sampler": "random", "known": [{"settings": {"T1": 9}, "values": [0.5]}]},

@@ -150,7 +150,9 @@ def test_a_short_run_or_other_data_get_directions_only():
 def test_undecided_says_how_many_seeds_would_tell():
     (claim,) = verdicts(filled("ib2021/table2", jittered(as_printed("ib2021/table2", {}), 1.0)))
     assert claim.word == "undecided"
-    assert re.search(r"\d+ to \d+ seeds a cell would tell 0\.62 points with a power of 80 %", claim.why), claim.why
+    assert re.search(
+        r"\d+ to \d+ seeds a cell would tell 0\.62 points, as the paper has them, with a power of 80 %", claim.why
+    ), claim.why
 
 
 def test_runs_without_any_spread_say_nothing():
@@ -282,9 +284,8 @@ def test_one_seed_that_diverged_changes_no_other_row_s_verdict():
         float(number) for v in after.values() for number in re.findall(r"0\.\d\d(?= to|,)", v.why.split("sigma")[1])
     ]
     assert len(sigmas) >= 2 * len(after) and max(sigmas) <= 0.12
-    lost = "comparisons decide nothing, since runs diverged: Focal at cifar10-lt-100"
-    touched = {text: v.why for text, v in after.items() if lost in v.why}
-    assert len(touched) == 2 and f"1 of 56 {lost}" in touched.popitem()[1]
+    lost = "1 comparison decides nothing, since runs diverged: Focal at cifar10-lt-100"
+    assert sum(lost in verdict.why for verdict in after.values()) == 2
 
 
 def test_a_comparison_with_a_run_that_diverged_decides_nothing_either_way():

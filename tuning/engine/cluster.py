@@ -85,10 +85,18 @@ def shipped_packages() -> dict[str, list[str]]:
 
 def check_fits(needs: Resources) -> None:
     """InputError where a trial needs more than this machine has; a cluster may grow, so it is not asked."""
-    total = ray.cluster_resources()
-    for name, amount in _needs(needs).items():
-        if amount > total.get(name, 0):
-            raise InputError(f"a trial needs {amount:g} {name}, but this machine has {total.get(name, 0):g}")
+    if lacking := too_big(needs):
+        raise InputError(lacking)
+
+
+def too_big(needs: Resources) -> str:
+    """What a trial needs more of than this machine has, in words; '' where it fits."""
+    total = _resources()
+    lacking = [name for name, amount in _needs(needs).items() if amount > total.get(name, 0)]
+    asked, there = (
+        " and ".join(f"{held.get(name, 0):g} {name}" for name in lacking) for held in (_needs(needs), total)
+    )
+    return f"a trial needs {asked}, but this machine has {there}" if lacking else ""
 
 
 def waiting(needs: Resources) -> str:

@@ -164,7 +164,7 @@ def confirmed_grid(groups: Sequence[Confirmed], *, resampled: bool = False) -> G
     rows = [_row(group, to_paper.get(group.role), macro) for group in shown]
     heads = ["config", "val score", *measures, "seeds", f"{measures[-1]}: this - paper"]
     fresh = "seeds, each with training images of its own" if resampled else "seeds"
-    title = f"Confirmed on fresh {fresh} (%: mean ± std, [95 % interval]{_holm(len(found(shown)))})"
+    title = f"Confirmed on fresh {fresh} (%: mean ± std, [95 % interval]{_holm(len(found(shown)))}{_but_ce(shown)})"
     return Grid(title, heads, rows, len(rows), ("config",))
 
 
@@ -173,6 +173,10 @@ def _row(group: Confirmed, to_paper: Difference | None, macro: bool) -> list[str
     means = [percent(values.values()) for values in measured]
     seeds = f"{len(group.test)}" + (f" ({len(group.diverged)} diverged)" if group.diverged else "")
     return [group.name, *means, seeds, interval(to_paper) if to_paper else ""]
+
+
+def _but_ce(shown: Sequence[Confirmed]) -> str:
+    return ", CE's uncorrected" if len(found(shown)) > 1 and any(group.role == CONTROL for group in shown) else ""
 
 
 def _holm(configs: int) -> str:
@@ -301,7 +305,7 @@ def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
         f"the best config scored {100 * best.searched:.2f} in the search, {percent(best.score.values())} on fresh seeds"
     )
     if lucky <= 0:
-        return [f"{fresh}: none of its score was luck."]
+        return [f"{fresh}: its search score shows no luck."]
     return [f"{fresh}: {100 * lucky:.2f} points of its score were the luck of the search."]
 
 

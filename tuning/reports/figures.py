@@ -123,7 +123,13 @@ def slices(results: Results) -> Figure | None:
         axes.remove()
     for axes in grid[:, 0]:
         axes.set_ylabel("score")
-    figure.colorbar(shades, ax=list(grid.flat[: len(axes_of)]), label="trial", shrink=min(0.8, 2 / rows))
+    figure.colorbar(
+        shades,
+        ax=list(grid.flat[: len(axes_of)]),
+        label="trial",
+        shrink=min(0.8, 2 / rows),
+        ticks=MaxNLocator(integer=True),
+    )
     figure.suptitle(f"{results.name}: score by setting, {len(trials)} trials of full length (star: the paper's)")
     return figure
 
@@ -173,7 +179,7 @@ def parallel(results: Results) -> Figure | None:
         axes.set_title(label, fontsize=10)
     for axes in grid.flat[len(panels) :]:
         axes.remove()
-    figure.suptitle(f"{results.name}: {len(trials)} trials of full length; bright lines score best")
+    figure.suptitle(f"{results.name}: {len(trials)} trials of full length; the brighter a line, the better its score")
     _legend_below(figure)
     return figure
 
@@ -325,7 +331,7 @@ def per_class(results: Results) -> Figure | None:
         return None
     images, names = results.classes.train_images, results.classes.names
     order = sorted(range(len(images)), key=lambda c: -images[c])
-    heights = {role: [_or_nan(accuracy[c]) for c in order] for role, accuracy in groups.items()}
+    heights = {role: [_percent(accuracy[c]) for c in order] for role, accuracy in groups.items()}
     figure, axes = _canvas(8, 4.5)
     if len(order) > MOST_BARS:
         _class_points(axes, heights)
@@ -333,7 +339,7 @@ def per_class(results: Results) -> Figure | None:
         _class_bars(axes, heights)
         axes.set_xticks(range(len(order)), [f"{names[c]}\n{images[c]}" for c in order], fontsize=8)
     span = f"{images[order[0]]} to {images[order[-1]]}"
-    axes.set(xlabel=f"classes by their training images, {span}", ylabel="test accuracy", ylim=(0, 1))
+    axes.set(xlabel=f"classes by their training images, {span}", ylabel="test accuracy (%)", ylim=(0, 100))
     axes.set_title(f"{results.name}: accuracy of each class, mean over the fresh seeds")
     _legend_below(figure)
     return figure
@@ -353,8 +359,8 @@ def _class_points(axes: Axes, heights: dict[str, list[float]]) -> None:
         axes.plot(values, marker, color=color, ms=4, alpha=0.8, label=role)
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
+def _percent(value: float | None) -> float:
+    return math.nan if value is None else 100 * value
 
 
 def _full(results: Results) -> list[Trial]:

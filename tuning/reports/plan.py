@@ -67,7 +67,8 @@ class Plan:
         where = "epochs since each trial's own switch" if self.since_switch else "epochs"
         yield ["trials", str(self.trials)]
         yield ["rungs", f"{where} {', '.join(map(str, self.rungs))}" if self.rungs else "none"]
-        yield ["epochs of the search", f"about {self.epochs} with early stopping, {self.most_epochs} at most"]
+        stopped = f"about {self.epochs} with early stopping, " if self.rungs else ""
+        yield ["epochs of the search", f"{stopped}{self.most_epochs} at most"]
         yield ["confirmation", f"at most {self.confirming} trainings, {self.confirm_epochs} epochs"]
         yield ["trained already", f"{self.at_hand} of the trainings that are known beforehand"]
         yield ["seconds per epoch", "unknown: --calibrate measures" if self.seconds is None else f"{self.seconds:.3g}"]

@@ -14,6 +14,8 @@ def assignments(option: str, texts: Iterable[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(f"{option} `{text}` must have the form NAME=VALUE")
+        if name.strip() in found:
+            raise InputError(f"{option} `{text}`: {name.strip()} is given twice")
         try:
             found[name.strip()] = read_yaml(value)
         except InputError as error:
@@ -79,6 +81,8 @@ def budget(texts: Iterable[str] | None) -> dict[str, float] | None:
         if not match or (match[2] == "ep" and "." in match[1]):
             raise InputError(f"--budget `{text}` must be wall time (90m, 2h), device hours (10dh) or epochs (3000ep)")
         field, factor = _BUDGETS[match[2]]
+        if field in found:
+            raise InputError(f"--budget `{text}`: {field.replace('_', ' ')} are given twice")
         found[field] = int(match[1]) if field == "epochs" else float(match[1]) * factor
     return found or None
 

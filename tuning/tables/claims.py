@@ -265,7 +265,7 @@ def sign(table: Table, row: str, column: str) -> int:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim as measured. `missing` contrasts were not; cases are counted as confirmed or contradicted as a whole.
+    """A claim as measured: the contrasts that were. Cases are counted as confirmed or contradicted as a whole.
 
     n: seeds that would decide the hardest undecided contrast, for the low and the high end of sigma's 80 % interval,
     at a difference of `planned` points; None where nothing is known of the spread, or all is decided.
@@ -274,7 +274,6 @@ class JudgedClaim:
     claim: Claim
     verdict: Verdict
     judged: tuple[Judged, ...]
-    missing: int
     planned: float | None = None
     n: tuple[int | None, int | None] | None = None
 
@@ -290,10 +289,10 @@ def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], 
     """A claim against cells. expected: the paper's own differences, in points; `otherwise` where it gives none."""
     found = [measured.judge(contrast) for contrast in claim.contrasts]
     judged = tuple(one for one in found if one is not None)
-    raw = JudgedClaim(claim, "undecided", judged, len(found) - len(judged))
+    raw = JudgedClaim(claim, "undecided", judged)
     verdict = _verdict(claim, raw)
     if verdict != "undecided":
-        return JudgedClaim(claim, verdict, judged, raw.missing)
+        return JudgedClaim(claim, verdict, judged)
     open_ = [one for one in judged if not one.confirmed and one.spread and not one.diverged]
     plans = [
         (planned, one.spread)
@@ -305,7 +304,7 @@ def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], 
     planned, spread = min(plans, key=lambda plan: plan[0] / plan[1].interval[1] if plan[1].sigma else math.inf)
     low, high = spread.interval
     n = (seeds_to_tell(planned, low), seeds_to_tell(planned, high))
-    return JudgedClaim(claim, verdict, judged, raw.missing, planned, n)
+    return JudgedClaim(claim, verdict, judged, planned, n)
 
 
 def _planned(contrast: Contrast, expected: Mapping[Contrast, float], otherwise: float) -> float:

@@ -9,7 +9,7 @@ from search_spaces.table import Table
 from tuning.reports.document import Document, Picture, Section
 from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
-from tuning.tables.grids import LEGEND, blocks, cell_grid, shown
+from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, shown
 from tuning.tables.lengths import lengths
 from tuning.tables.plan import levels_texts
 from tuning.tables.verdicts import Verdict, claims_grid, counted, verdicts
@@ -105,17 +105,7 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
     cells = [one for one in shown(filled).values() if one.cell is not None and one.cell.trains]
     measured = [one for one in cells if one.values]
     words = [one.verdict.word or "without a verdict" for one in measured if one.verdict]
-    numerics = ", ".join(dict.fromkeys(run.numerics for run in filled.used))
-    seeds = sorted({len(one.values) for one in measured})
-    diverged = _diverged(filled)
-    hours = sum(run.seconds for run in filled.used) / 3600
-    span = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "no"
-    each = "one seed each" if span == "1" else f"{span} seeds each"
-    said = [
-        f"{len(measured)} of {len(cells)} cells measured on {each}, by {len(filled.used)} trainings "
-        f"({hours:.2f} hours; {numerics}); a seed changes "
-        + ("initialisation, order and split." if filled.table.varies == "split" else "initialisation and order.")
-    ]
+    said, diverged = [_counts(filled, len(cells), measured)], _diverged(filled)
     if diverged:
         said.append(f"Diverged, and left out of means and verdicts (d): {'; '.join(diverged)}.")
     if not filled.full:
@@ -126,6 +116,21 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
         said.append(f"Cells against the paper's numbers: {counts}. {LEGEND}")
     return [*said, *([f"Claims: {counted(found)}."] if found else [])]
+
+
+def _counts(filled: Filled, cells: int, measured: Sequence[Shown]) -> str:
+    """How much of an edition was measured, by what, in a sentence."""
+    numerics = ", ".join(dict.fromkeys(run.numerics for run in filled.used))
+    seeds = sorted({len(one.values) for one in measured})
+    span = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "no"
+    each = "one seed each" if span == "1" else f"{span} seeds each"
+    lost = sum(run.stop_reason == "diverged" for run in filled.used)
+    hours = sum(run.seconds for run in filled.used) / 3600
+    return (
+        f"{len(measured)} of {cells} cells measured on {each}, by {len(filled.used)} trainings"
+        f"{f', {lost} of which diverged' if lost else ''} ({hours:.2f} hours; {numerics}); a seed changes "
+        f"initialisation{', order and split' if filled.table.varies == 'split' else ' and order'}."
+    )
 
 
 def _diverged(filled: Filled) -> list[str]:

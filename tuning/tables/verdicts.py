@@ -59,7 +59,7 @@ def _measured(claim: Claim, filled: Filled) -> tuple[str, str]:
     if all(one.spread is None for one in found.judged):
         return "no verdict", "; ".join(["one seed a cell", _order(found.judged), *([lost] if lost else [])])
     word = found.verdict if filled.full else SHORT_WORDS[found.verdict]
-    return word, "; ".join([*_reasons(found), *([lost] if lost else [])])
+    return word, "; ".join([*_reasons(found, filled, expected_difference(dataset)), *([lost] if lost else [])])
 
 
 def _lost(claim: Claim, filled: Filled) -> str:
@@ -69,7 +69,7 @@ def _lost(claim: Claim, filled: Filled) -> str:
         return ""
     cells = filled.measured.diverged_in(touched)
     named = _listed([f"{row} at {column}" for row, column in cells])
-    return f"{len(touched)} of {len(claim.contrasts)} comparisons decide nothing, since runs diverged: {named}"
+    return f"{_counted(touched, 'decides', 'decide')} nothing, since runs diverged: {named}"
 
 
 def _of_several_papers(claim: Claim, table: Table) -> bool:
@@ -88,8 +88,13 @@ def _order(judged: Sequence[Judged]) -> str:
     return f"the means have the order of {held} of {len(judged)} comparisons"
 
 
-def _reasons(found: JudgedClaim) -> list[str]:
-    """Why a verdict is what it is."""
+def _counted(contrasts: Sequence[Contrast], one: str, many: str) -> str:
+    """How many comparisons do something: `1 comparison decides`, `3 comparisons decide`."""
+    return f"1 comparison {one}" if len(contrasts) == 1 else f"{len(contrasts)} comparisons {many}"
+
+
+def _reasons(found: JudgedClaim, filled: Filled, otherwise: float) -> list[str]:
+    """Why a verdict is what it is. otherwise: the difference planned for where the paper gives none, in points."""
     said = [_margin(found.claim)] if found.claim.our_margin else []
     if found.verdict == "contradicted":
         worst = sorted(found.contradicting, key=lambda one: one.difference)
@@ -97,10 +102,12 @@ def _reasons(found: JudgedClaim) -> list[str]:
     else:
         least = min(found.judged, key=lambda one: one.low - one.contrast.margin)
         held = sum(one.confirmed for one in found.judged)
-        said.append(f"{held} of {len(found.judged)} comparisons, the least {_difference(least)}")
+        said.append(f"{held} of {len(found.claim.contrasts)} comparisons hold, the least {_difference(least)}")
     said.append(_level(found.claim))
-    if found.missing:
-        said.append(f"{found.missing} comparisons are not measured")
+    judged = [one.contrast for one in found.judged]
+    absent = [c for c in found.claim.contrasts if c not in judged and not filled.measured.diverged_in([c])]
+    if absent:
+        said.append(f"{_counted(absent, 'is', 'are')} not measured")
     spreads = [one.spread for one in found.judged if one.spread]
     sigma = _span([f"{spread.sigma:.2f}" for spread in sorted(spreads, key=lambda spread: spread.sigma)])
     said.append(
@@ -108,7 +115,8 @@ def _reasons(found: JudgedClaim) -> list[str]:
     )
     if found.n is not None:
         seeds = _span([str(n) if n else "over 10,000" for n in found.n])
-        said.append(f"{seeds} seeds a cell would tell {found.planned:.2f} points with a power of 80 %")
+        whose = "" if found.planned == otherwise else ", as the paper has them,"
+        said.append(f"{seeds} seeds a cell would tell {found.planned:.2f} points{whose} with a power of 80 %")
     return said
 
 

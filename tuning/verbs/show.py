@@ -22,7 +22,7 @@ from tuning.shell.uris import without_secrets
 from tuning.verbs import table_show
 from tuning.verbs.doctor import Finding
 from tuning.verbs.jobs import Job
-from tuning.verbs.studies import Outcome, state, stored
+from tuning.verbs.studies import Outcome, is_over, state, stored
 
 
 def study(outcome: Outcome, home: Home, as_json: bool) -> int:
@@ -128,7 +128,7 @@ def logs(job: str, pieces: Iterable[str], as_json: bool) -> int:
 
 
 def studies(home: Home, as_json: bool) -> int:
-    """The studies of a home with the command that goes on."""
+    """The studies of a home with the command that goes on, or reports what is finished."""
     found = [_listed(folder, home) for folder in folders(home.path)] + table_show.listed(home)
     if as_json:
         _print_json(found)
@@ -143,7 +143,9 @@ def studies(home: Home, as_json: bool) -> int:
 def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
     """A study's name, state and the command that goes on; one that cannot be read does not hide the others."""
     try:
-        command = commands.resume(folder.name, stored(folder).space.name, home)
+        over = is_over(folder.history())
+        go_on = commands.resume(folder.name, stored(folder).space.name, home)
+        command = commands.report(folder.name, home) if over else go_on
         return {"study": folder.name, "state": state(folder), "command": command}
     except InputError as error:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}

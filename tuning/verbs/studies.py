@@ -20,6 +20,7 @@ from tuning.engine.cluster import (
     device_share,
     gpus_per_trial,
     slots,
+    too_big,
     waiting,
 )
 from tuning.engine.driver import Session
@@ -46,6 +47,7 @@ from tuning.shell.home import Home, load_file
 # What may change when a study goes on.
 RESOURCES = ("concurrent", "cpus", "gpus", "system_metrics")
 MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", *RESOURCES)
+MOST_DIFFERENCES = 5  # that a refusal names
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ def plan(
     study = _warmed(build(space, changes), home, changes.warm_start)
     _, study = open_study(home, study, name, resume, changes)
     prepare(study, home, download=False)
-    return _planned(study, home, calibrate=calibrate), notes(study, space)
+    lacking = too_big(study)
+    said = [*notes(study, space), *([f"{lacking}: a cluster may have it (--address)"] if lacking else [])]
+    return _planned(study, home, calibrate=calibrate), said
 
 
 def _planned(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
@@ -155,6 +159,11 @@ def build(space: str, changes: Changes) -> Study:
     if changes.fixed:
         searched = searched.fixed(changes.fixed)
     given: dict[str, Any] = {name: value for name, value in changes.fields.items() if value is not None}
+    for symbol in changes.fixed:
+        if any(symbol in point for point in given.get("first", ())):
+            raise InputError(
+                f"--try gives {symbol}, which --fix sets to {changes.fixed[symbol]}: leave out one of them"
+            )
     if "per_branch" in given and "trials" not in given:
         given["trials"] = None
     return Study.parse({**study.plain(), "space": searched.plain(), **given})
@@ -249,17 +258,34 @@ def _continued(folder: StudyFolder, asked: Study, changes: Changes) -> Study:
         differing = _differences(kept, asked)
     if differing:
         raise InputError(
-            f"study {folder.name} was started with another setting of {', '.join(differing)}: use a new --name"
+            f"study {folder.name} was started with another setting of {', '.join(differing)}: "
+            "repeat its options, or give none of them, to go on; another study takes a new --name"
         )
-    return Study.parse({**kept.plain(), **given})
+    study, asked_for = Study.parse({**kept.plain(), **given}), len(folder.history().of_kind("trial"))
+    if study.wanted < min(asked_for, kept.wanted):
+        raise InputError(f"study {folder.name} has {asked_for} trials: it can be extended, not cut to {study.wanted}")
+    return study
 
 
 def _differences(kept: Value, asked: Value) -> list[str]:
     old, new = kept.plain(), asked.plain()
-    known = [path for path in dict.fromkeys([*paths(old), *paths(new)]) if path.split(".")[0] not in MAY_CHANGE]
+    every = (path for path in dict.fromkeys([*paths(old), *paths(new)]) if path != "space.about")
+    known = [path for path in every if path.split(".")[0] not in MAY_CHANGE]
     found = [path for path in known if _at(kept, path) != _at(asked, path)]
-    leaves = [p for p in found if not any(other.startswith(f"{p}.") for other in found)]
-    return [f"`{path}` ({_at(kept, path)}, now {_at(asked, path)})" for path in leaves[:5]]
+    whole = [path for path in found if (_at(kept, path) is None) != (_at(asked, path) is None)]  # there in one of them
+    leaves = [path for path in found if path in whole or not any(_within(other, path) for other in found)]
+    told = [path for path in leaves if not any(_within(path, other) for other in whole)]
+    in_space_last = sorted(told, key=lambda path: path.startswith("space."))
+    return [f"`{path}` ({_shown(kept, path)}, now {_shown(asked, path)})" for path in in_space_last[:MOST_DIFFERENCES]]
+
+
+def _within(path: str, other: str) -> bool:
+    return path.startswith(f"{other}.")
+
+
+def _shown(value: Value, path: str) -> object:
+    found = _at(value, path)
+    return "there" if isinstance(found, dict | list) else "none" if found is None else found
 
 
 def _at(value: Value, path: str) -> object:

@@ -29,7 +29,8 @@ def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
         done = sum(trial.told is not None for trial in history.of_kind("cell"))
         over = history.ended is not None and history.ended.stop_reason == "finished"
         state = f"{'finished' if over else 'unfinished'}, {done} trainings"
-        return {"study": folder.name, "state": state, "command": commands.ablate(ablation, home)}
+        command = commands.report(ablation.table, home) if over else commands.ablate(ablation, home)
+        return {"study": folder.name, "state": state, "command": command}
     except InputError as error:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
