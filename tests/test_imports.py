@@ -41,6 +41,13 @@ def test_core_and_spaces_pull_in_no_service():
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.parametrize("module", ["verbs.asked", "verbs.show", "verbs.table_show", "tables.plan", "exports.origin"])
+def test_what_plans_refuses_and_prints_waits_for_neither_mlflow_nor_matplotlib(module):
+    code = f"import sys, tuning.{module}; print(sorted({{'mlflow', 'matplotlib'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_point_one_way(package):
     ours = set(MAY_IMPORT)

@@ -219,7 +219,10 @@ def test_studies_are_listed_with_their_state_and_command(capsys, home):
         ("one", "finished, 1 of 16 trials"),
         ("two", "unfinished, 1 of 16 trials"),
     ]
-    assert listed[1]["command"] == "lt-tune search demo --name two --resume"
+    assert [entry["command"] for entry in listed] == [
+        "lt-tune report one",
+        "lt-tune search demo --name two --resume",
+    ]
     assert show.studies(home, as_json=False) == 0
     assert all(entry["command"] in capsys.readouterr().out for entry in listed[:1])
 

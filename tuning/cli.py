@@ -98,7 +98,7 @@ def search(
     _quiet()
     from tuning.shell import arguments
     from tuning.shell.home import Home
-    from tuning.verbs import show, studies
+    from tuning.verbs import asked, show
 
     fields = {
         "trials": trials,
@@ -122,13 +122,14 @@ def search(
         "first": arguments.points(tries),
     }
     fixed, bounds = arguments.assignments("--fix", fix), arguments.ranges(ranges)
-    changes = studies.Changes(
-        scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields, warm_start
-    )
+    changes = asked.Changes(scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields, warm_start)
     place = Home.at(home, tracking_uri)
+    study = asked.opened(place, space, changes, name, resume)
     if plan:
-        return show.plan(*studies.plan(place, space, changes, name, resume, calibrate), as_json)
-    outcome = studies.search(place, space, changes, name, resume, address, store, download)
+        return show.plan(*asked.plan(study, calibrate), as_json)
+    from tuning.verbs import studies
+
+    outcome = studies.search(study, address, store, download)
     return show.study(outcome, place, as_json)
 
 
@@ -197,8 +198,9 @@ def ablate(
     if plan:
         return table_plan.show(asked, place, as_json)
     from tuning.verbs import table_show
+    from tuning.verbs.ablate import ablate
 
-    return table_show.ablate(asked, place, address, store, download, as_json)
+    return table_show.ablated(ablate(place, asked, address, store, download=download), place, as_json)
 
 
 @app.command()

@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lt_core.value import InputError, Value
 from tuning.log.events import TrialRecord
-from tuning.reports.winners import Winner
+
+if TYPE_CHECKING:  # imports MLflow
+    from tuning.reports.winners import Winner
 
 MARK = "# recorded: "
 
@@ -26,7 +28,7 @@ class Origin(Value):
     best_epoch: int
 
     @classmethod
-    def of(cls, winner: Winner, study: str) -> "Origin":
+    def of(cls, winner: "Winner", study: str) -> "Origin":
         """That of one of a study's best configs."""
         return cls(
             study=study,

@@ -6,26 +6,29 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from lt_core.value import InputError
-from tuning.exports.origin import Reproduction
 from tuning.log.events import StudyFolder, TrialRecord, folders
-from tuning.record.sync import Synced
 from tuning.reports import summary
 from tuning.reports.plan import Plan
 from tuning.shell import commands
 from tuning.shell.home import Home
 from tuning.shell.uris import without_secrets
 from tuning.verbs import table_show
-from tuning.verbs.doctor import Finding
-from tuning.verbs.jobs import Job
-from tuning.verbs.studies import Outcome, is_over, state, stored
+from tuning.verbs.asked import is_over, state, stored
+
+if TYPE_CHECKING:  # import MLflow, or Ray's jobs
+    from tuning.exports.origin import Reproduction
+    from tuning.record.sync import Synced
+    from tuning.verbs.doctor import Finding
+    from tuning.verbs.jobs import Job
+    from tuning.verbs.studies import Outcome
 
 
-def study(outcome: Outcome, home: Home, as_json: bool) -> int:
+def study(outcome: "Outcome", home: Home, as_json: bool) -> int:
     """The leaderboard, the confirmed table and its sentences, and what to type next."""
     if outcome.warning:
         again = commands.sync(outcome.name, home)
@@ -49,7 +52,7 @@ def plan(found: Plan, notes: list[str], as_json: bool) -> int:
     return 0
 
 
-def run(trial: TrialRecord, reproduced: Reproduction | None, home: Home, as_json: bool) -> int:
+def run(trial: TrialRecord, reproduced: "Reproduction | None", home: Home, as_json: bool) -> int:
     """One training's end, and what it was to come to where its config was exported."""
     document = {
         "config_id": trial.config.id,
@@ -70,7 +73,7 @@ def run(trial: TrialRecord, reproduced: Reproduction | None, home: Home, as_json
     return 0 if trial.stop_reason == "finished" else 1
 
 
-def synced(logs: Iterable[Synced], as_json: bool) -> int:
+def synced(logs: Iterable["Synced"], as_json: bool) -> int:
     """What became of each log, as soon as it is delivered."""
     found = []
     for log in logs:
@@ -83,7 +86,7 @@ def synced(logs: Iterable[Synced], as_json: bool) -> int:
     return 1 if any(log["lacks"] for log in found) else 0
 
 
-def findings(found: Iterable[Finding], as_json: bool) -> int:
+def findings(found: Iterable["Finding"], as_json: bool) -> int:
     """What was looked at, a line each, as soon as it is known; exit code 1 where something would fail."""
     told = []
     for finding in found:
@@ -96,7 +99,7 @@ def findings(found: Iterable[Finding], as_json: bool) -> int:
     return 1 if any(finding.state == "fails" for finding in told) else 0
 
 
-def jobs(found: Sequence[Job], as_json: bool) -> int:
+def jobs(found: Sequence["Job"], as_json: bool) -> int:
     """Jobs of a cluster, a line each."""
     if as_json:
         _print_json([asdict(job) for job in found])
@@ -151,7 +154,7 @@ def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
 
-def _print_study(outcome: Outcome, home: Home) -> None:
+def _print_study(outcome: "Outcome", home: Home) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     summary.show(outcome.results, console)
     for remark in outcome.remarks:
@@ -165,7 +168,7 @@ def _print_study(outcome: Outcome, home: Home) -> None:
     print(f"compare in MLflow: {commands.ui(home)}")
 
 
-def _study_document(outcome: Outcome, home: Home) -> dict[str, Any]:
+def _study_document(outcome: "Outcome", home: Home) -> dict[str, Any]:
     return {
         **summary.document(outcome.results),
         "state": "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished",

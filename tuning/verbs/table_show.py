@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,8 +13,9 @@ from tuning.shell import commands
 from tuning.shell.home import Home, load_file
 from tuning.tables.filled import Filled, of_history
 from tuning.tables.terminal import Terminal
-from tuning.verbs.ablate import Ablated
-from tuning.verbs.ablate import ablate as ablation
+
+if TYPE_CHECKING:  # imports MLflow and matplotlib
+    from tuning.verbs.ablate import Ablated
 
 
 def listed(home: Home) -> list[dict[str, str]]:
@@ -35,12 +37,7 @@ def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
 
-def ablate(asked: Ablation, home: Home, address: str | None, store: str | None, download: bool, as_json: bool) -> int:
-    """Train what a table lacks, and say what came of it."""
-    return ablated(ablation(home, asked, address, store, download=download), home, as_json)
-
-
-def ablated(outcome: Ablated, home: Home, as_json: bool) -> int:
+def ablated(outcome: "Ablated", home: Home, as_json: bool) -> int:
     """What was trained, what failed, and what to type next."""
     states = Counter(trial.stop_reason for trial in outcome.history.of_kind("cell"))
     reused = sum(t.told is not None and t.told.reused_from is not None for t in outcome.history.of_kind("cell"))

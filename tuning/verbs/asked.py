@@ -1,0 +1,256 @@
+"""A study before it runs: what is asked for, the folder it will have, whether it may go on, what it would cost.
+
+Imports neither MLflow nor matplotlib: what is refused, or only planned, does not wait for them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lt_core.config import empty_levels
+from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
+from search_spaces import SPACES, Space, Study
+from tuning.engine.cluster import device_share, gpus_per_trial, slots, too_big
+from tuning.engine.preparation import known_from, prepare
+from tuning.log.events import History, StudyFolder, folders, is_name
+from tuning.reports.plan import Plan, calibrated
+from tuning.reports.plan import plan as planned
+from tuning.reports.progress import note
+from tuning.shell.arguments import scale_factor
+from tuning.shell.home import Home, load_file
+
+# What may change when a study goes on.
+RESOURCES = ("concurrent", "cpus", "gpus", "system_metrics")
+MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", *RESOURCES)
+MOST_DIFFERENCES = 5  # that a refusal names
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the command line says of a study beside its space; None and empty mean: as the space or study has it."""
+
+    scale: float | None
+    epochs: int | None
+    overrides: Mapping[str, object]
+    fixed: Mapping[str, Any]
+    ranges: Mapping[str, tuple[float, float]]
+    fields: Mapping[str, Any]
+    warm_start: str | None = None
+
+    @property
+    def of_identity(self) -> bool:
+        """Whether any of it makes another study than the space's own."""
+        own = [name for name, value in self.fields.items() if name not in MAY_CHANGE and value is not None]
+        return bool(self.scale or self.epochs or self.overrides or self.fixed or self.ranges or self.warm_start or own)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study that may start or go on. space: as typed; asked: by the command line; study: as it will be run."""
+
+    home: Home
+    space: str
+    asked: Study
+    changes: Changes
+    name: str | None
+    resume: bool
+    folder: StudyFolder
+    study: Study
+
+    def claimed(self) -> tuple[StudyFolder, Study]:
+        """Its folder, locked, and the study, looked at again: another process may have had it since."""
+        if self.name is None and not self.resume:
+            return next(filter(_is_ours, _fresh(self.home, self.asked.space.name))), self.asked
+        self.folder.lock()
+        if self.resume:
+            return self.folder, _continued(self.folder, self.asked, self.changes)
+        _check_new(self.folder)
+        return self.folder, self.asked
+
+
+def opened(home: Home, space: str, changes: Changes, name: str | None, resume: bool) -> Opened:
+    """What the command line asks for, found right as far as its words go. InputError else; nothing is written."""
+    asked = build(space, changes)
+    if changes.warm_start is not None:
+        asked = asked.replaced(known=known_from(home, changes.warm_start, asked))
+    folder, study = open_study(home, asked, name, resume, changes)
+    return Opened(home, space, asked, changes, name, resume, folder, study)
+
+
+def plan(found: Opened, calibrate: bool) -> tuple[Plan, list[str]]:
+    """What a whole study would cost on this machine, and what a user should know. Trains nothing but to calibrate."""
+    study = found.study
+    prepare(study, found.home, download=False)
+    lacking = too_big(study)
+    said = [*notes(study, found.space), *([f"{lacking}: a cluster may have it (--address)"] if lacking else [])]
+    return plan_of(study, found.home, calibrate=calibrate), said
+
+
+def plan_of(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
+    """The plan of a study on this machine, or on the cluster that is connected."""
+    device = "cuda" if gpus_per_trial(study) else "cpu"
+    seconds = calibrated(study.space.base, home, device) if calibrate else None
+    return planned(study, home, device_share(study), slots(study), seconds)
+
+
+def build(space: str, changes: Changes) -> Study:
+    """The study that a shipped space, or a YAML file of a space or study, and the changes describe."""
+    study = _load(space)
+    factor = scale_factor(changes.scale, changes.epochs, study.space.base.epochs)
+    if factor is not None:
+        study = study.scaled(factor)
+    searched = study.space
+    if changes.overrides:
+        searched = searched.overridden(changes.overrides)
+    if changes.ranges:
+        searched = searched.ranged(changes.ranges)
+    if changes.fixed:
+        searched = searched.fixed(changes.fixed)
+    given: dict[str, Any] = {name: value for name, value in changes.fields.items() if value is not None}
+    for symbol in changes.fixed:
+        if any(symbol in point for point in given.get("first", ())):
+            raise InputError(
+                f"--try gives {symbol}, which --fix sets to {changes.fixed[symbol]}: leave out one of them"
+            )
+    if "per_branch" in given and "trials" not in given:
+        given["trials"] = None
+    return Study.parse({**study.plain(), "space": searched.plain(), **given})
+
+
+def _load(space: str) -> Study:
+    if space in SPACES:
+        return Study(space=SPACES[space])
+    path = Path(space)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        raise unknown("space", space, SPACES)
+    found = load_file(path, lambda plain: Study if isinstance(plain, dict) and "space" in plain else Space)
+    return found if isinstance(found, Study) else Study(space=found)
+
+
+def open_study(home: Home, study: Study, name: str | None, resume: bool, changes: Changes) -> tuple[StudyFolder, Study]:
+    """The folder to work in, and the study as it will be run. InputError for a name that cannot be used."""
+    if name is not None and not is_name(name):
+        raise InputError(f"--name `{name}` is no study name: use letters, digits, `.`, `_` and `-`")
+    if resume:
+        folder = _to_resume(home, study.space.name, name)
+        study = _continued(folder, study, changes)
+    else:
+        folder = StudyFolder(home.path, name) if name else next(_fresh(home, study.space.name))
+        _check_new(folder)
+    return folder, study
+
+
+def _check_new(folder: StudyFolder) -> None:
+    if folder.exists:
+        raise InputError(
+            f"study {folder.name} exists in {folder.path.parents[1]}: go on with it by --resume, or give another --name"
+        )
+
+
+def _fresh(home: Home, space: str) -> Iterator[StudyFolder]:
+    """Folders that no study has, by number."""
+    numbered = (StudyFolder(home.path, f"{space}-{number}") for number in count(1))
+    return (folder for folder in numbered if not folder.exists)
+
+
+def _is_ours(folder: StudyFolder) -> bool:
+    """Lock a folder; False where another process has it, or had a study in it before."""
+    try:
+        folder.lock()
+    except InputError:
+        return False
+    return not folder.exists
+
+
+def _to_resume(home: Home, space: str, name: str | None) -> StudyFolder:
+    if name is not None:
+        folder = StudyFolder(home.path, name)
+        if not folder.exists:
+            known = [f.name for f in folders(home.path)]
+            raise InputError(f"there is no study {name} to resume in {home.path}{nearest(name, known)}")
+        return folder
+    for folder in reversed(folders(home.path)):
+        try:
+            if stored(folder).space.name == space and not is_over(folder.history()):
+                return folder
+        except InputError as error:
+            note(Console(stderr=True), [f"study {folder.name} is passed over: {error}"])
+    raise InputError(f"there is no unfinished study of {space} in {home.path}")
+
+
+def _continued(folder: StudyFolder, asked: Study, changes: Changes) -> Study:
+    """The stored study with what may change; InputError shows what may not."""
+    kept = stored(folder)
+    given = {name: value for name in MAY_CHANGE if (value := changes.fields.get(name)) is not None}
+    other = asked.space.name != kept.space.name
+    differing = [f"`space.name` ({kept.space.name}, now {asked.space.name})"] if other else []
+    if changes.of_identity:
+        differing = _differences(kept, asked)
+    if differing:
+        raise InputError(
+            f"study {folder.name} was started with another setting of {', '.join(differing)}: "
+            "repeat its options, or give none of them, to go on; another study takes a new --name"
+        )
+    study, asked_for = Study.parse({**kept.plain(), **given}), len(folder.history().of_kind("trial"))
+    if study.wanted < min(asked_for, kept.wanted):
+        raise InputError(f"study {folder.name} has {asked_for} trials: it can be extended, not cut to {study.wanted}")
+    return study
+
+
+def _differences(kept: Value, asked: Value) -> list[str]:
+    old, new = kept.plain(), asked.plain()
+    every = (path for path in dict.fromkeys([*paths(old), *paths(new)]) if path != "space.about")
+    known = [path for path in every if path.split(".")[0] not in MAY_CHANGE]
+    found = [path for path in known if _at(kept, path) != _at(asked, path)]
+    whole = [path for path in found if (_at(kept, path) is None) != (_at(asked, path) is None)]  # there in one of them
+    leaves = [path for path in found if path in whole or not any(_within(other, path) for other in found)]
+    told = [path for path in leaves if not any(_within(path, other) for other in whole)]
+    in_space_last = sorted(told, key=lambda path: path.startswith("space."))
+    return [f"`{path}` ({_shown(kept, path)}, now {_shown(asked, path)})" for path in in_space_last[:MOST_DIFFERENCES]]
+
+
+def _within(path: str, other: str) -> bool:
+    return path.startswith(f"{other}.")
+
+
+def _shown(value: Value, path: str) -> object:
+    found = _at(value, path)
+    return "there" if isinstance(found, dict | list) else "none" if found is None else found
+
+
+def _at(value: Value, path: str) -> object:
+    try:
+        return value_at(value, path)
+    except InputError:
+        return None
+
+
+def stored(folder: StudyFolder) -> Study:
+    """The study kept in a folder; InputError names the file where it cannot be read."""
+    return load_file(folder.study_file, lambda plain: Study)
+
+
+def is_over(history: History) -> bool:
+    """Whether a study ended by itself."""
+    return history.ended is not None and history.ended.stop_reason == "finished"
+
+
+def state(folder: StudyFolder) -> str:
+    """A study's state in words."""
+    history = folder.history()
+    done = sum(t.told is not None for t in history.of_kind("trial"))
+    how = "finished" if is_over(history) else "unfinished"
+    return f"{how}, {done} of {stored(folder).wanted} trials"
+
+
+def notes(study: Study, space: str) -> list[str]:
+    """What a user should know before it starts: what scaling emptied, and that there is no early stopping."""
+    found = [f"{level} holds no epoch of {study.space.base.epochs}" for level in empty_levels(study.space.base)]
+    if space in SPACES:
+        gone = [s for s in SPACES[space].symbols if s not in study.space.symbols]
+        found += [f"{symbol} is not searched: {study.space.name} has it fixed here" for symbol in gone]
+    return [*found, *study.notes()]
