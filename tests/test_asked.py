@@ -1,4 +1,5 @@
 import os
+import re
 import time
 
 import pytest
@@ -7,7 +8,8 @@ from lt_core import InputError
 from search_spaces import SPACES, Int, Space, Study
 from tuning.log.events import Asked, Ended, EventLog, Started, StudyFolder, Told
 from tuning.shell.home import Home
-from tuning.verbs.asked import Changes, Opened, build, is_over, notes, open_study, state, stored
+from tuning.verbs.asked import Changes, Opened, build, is_over, notes, open_study, plan, state, stored
+from tuning.verbs.asked import opened as asked_for
 
 DEMO = SPACES["demo"]
 FIELDS = ("trials", "concurrent", "sampler", "rungs", "seed", "confirm", "cpus", "gpus", "first")
@@ -196,8 +198,9 @@ def test_trials_confirmation_and_resources_may_change(home):
     [
         ({"seed": 1}, "`seed` (0, now 1)"),
         ({"sampler": "random"}, "`sampler` (tpe, now random)"),
-        ({"rungs": {"epochs": [12]}}, "`rungs"),
-        ({"first": [{"T1": 1}]}, "`first.0"),
+        ({"rungs": {"epochs": [12]}}, "another setting of `rungs.epochs.0` (none, now 12),"),
+        ({"rungs": {"epochs": []}}, "another setting of `rungs.epochs` (none, now []),"),
+        ({"first": [{"T1": 1}]}, "another setting of `first.0.T1` (none, now 1):"),
         ({"overrides": {"batch_size": 32}}, "`space.base.batch_size` (16, now 32)"),
         ({"fixed": {"T1": 1}}, "`space.domains.T1"),
         ({"ranges": {"T1": (0, 9)}}, "`space.domains.T1.high` (10, now 9)"),
@@ -228,6 +231,21 @@ def test_a_refused_seed_is_named_before_what_the_space_lacks(home):
     kept(home, "night", build("demo", changes(epochs=6)))
     said = refusal(opened, home, name="night", resume=True, seed=5)
     assert said.startswith("study night was started with another setting of `seed` (0, now 5), `space.")
+
+
+def test_another_space_is_named_first_and_what_is_not_named_is_counted(home):
+    kept(home, "night", Study(space=SPACES["ib2021-cifar10"]))
+    said = refusal(opened, home, name="night", resume=True, seed=5, sampler="random", first=[{"T1": 1}])
+    assert "another setting of `space.name` (ib2021-cifar10, now demo), `sampler` (tpe, now random)," in said
+    assert re.search(r", \d+ more: repeat", said)
+
+
+def test_a_plan_says_what_this_machine_lacks_and_times_nothing_then(tmp_path):
+    home = Home.at(tmp_path / "home", None)
+    found = asked_for(home, "demo", changes(cpus=512.0), None, False)
+    assert any("a trial needs 512 CPU, but this machine has" in said for said in plan(found, False, None)[1])
+    assert not any("512 CPU" in said for said in plan(found, False, "auto")[1])
+    assert "--calibrate times epochs on this machine: a trial needs 512 CPU" in refusal(plan, found, True, None)
 
 
 def test_a_domain_that_is_gone_is_named_whole(home):

@@ -1,5 +1,4 @@
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,13 +58,29 @@ def test_imports_point_one_way(package):
     assert wrong == {}
 
 
+def packages_of(path: Path) -> set[str]:
+    """The packages of tuning that a file imports from, at any depth of its code and in either form."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        found |= {parts[1] for name in names if (parts := f"{module}{name}".split("."))[0] == "tuning" and parts[1:]}
+    return found
+
+
+@pytest.mark.parametrize(
+    "form", ["from tuning.verbs import x", "from tuning import verbs", "import tuning.verbs.x as y"]
+)
+def test_every_form_of_import_is_seen(tmp_path, form):
+    (tmp_path / "m.py").write_text(f"def f():\n    {form}\n")
+    assert packages_of(tmp_path / "m.py") == {"verbs"}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_of_tuning_import_earlier_ones_only(package):
     earlier = set(PACKAGES[: PACKAGES.index(package) + 1])
     wrong = {
-        path.name: later
-        for path in (ROOT / "tuning" / package).glob("*.py")
-        if (later := set(re.findall(r"from tuning\.(\w+)", path.read_text(encoding="utf-8"))) - earlier)
+        path.name: later for path in (ROOT / "tuning" / package).glob("*.py") if (later := packages_of(path) - earlier)
     }
     assert wrong == {}
 

@@ -46,6 +46,17 @@ def test_on_the_terminal_the_measured_one_stands_below_and_has_its_verdict():
     assert grid.rows[2:4] == [["b", "78.17±0.57"], [" measured", "78.17±0.10r"]]
 
 
+def test_trainings_that_diverged_are_counted_where_they_are_said():
+    found = diverging(filled("ib2021/table2", as_printed("ib2021/table2", NOISE)), ("d", PLACE, 0), ("d", PLACE, 1))
+    assert "measured on 1 to 3 seeds each, by 12 trainings, 2 of which diverged (" in summary(found, [])[0]
+
+
+def test_a_margin_is_not_taken_for_the_paper_s_difference():
+    found = filled("cdb2020/table2", jittered(as_printed("cdb2020/table2", {}), 0.5), seeds=2)
+    why = " ".join(verdict.why for verdict in verdicts(found))
+    assert "0.03 points, as far as the paper's lie above the margin, with" in why
+
+
 def test_levels_are_those_of_the_cells_that_were_measured():
     whole = filled("ib2021/table4", as_printed("ib2021/table4", NOISE), short=True)
     (cell,) = (cell for cell in whole.cells if cell.key == ("CE", "cifar10-lt-100"))

@@ -124,12 +124,12 @@ def search(
     fixed, bounds = arguments.assignments("--fix", fix), arguments.ranges(ranges)
     changes = asked.Changes(scale, epochs, arguments.assignments("--set", overrides), fixed, bounds, fields, warm_start)
     place = Home.at(home, tracking_uri)
-    study = asked.opened(place, space, changes, name, resume)
+    opened = asked.opened(place, space, changes, name, resume)
     if plan:
-        return show.plan(*asked.plan(study, calibrate), as_json)
+        return show.plan(*asked.plan(opened, calibrate, address), as_json)
     from tuning.verbs import studies
 
-    outcome = studies.search(study, address, store, download)
+    outcome = studies.search(opened, address, store, download)
     return show.study(outcome, place, as_json)
 
 
@@ -196,7 +196,7 @@ def ablate(
     asked = table_plan.asked(table, rows, columns, **edition, **resources)
     place = Home.at(home, tracking_uri)
     if plan:
-        return table_plan.show(asked, place, as_json)
+        return table_plan.show(asked, place, address, as_json)
     from tuning.verbs import table_show
     from tuning.verbs.ablate import ablate
 
@@ -304,7 +304,7 @@ def show_(
 
 @app.command("list")
 def list_(home: HomeOption = None, tracking_uri: UriOption = None, as_json: JsonOption = False) -> int:
-    """The studies of this home, their state, and the command that goes on with each."""
+    """The studies and tables of this home, their state, and the command that goes on, or reports."""
     _quiet()
     from tuning.shell.home import Home
     from tuning.verbs import show

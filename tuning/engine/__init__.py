@@ -1,1 +1,1 @@
-"""Trainings on Ray, suggested by Optuna: stages, early stopping, what is at hand already, what workers run."""
+"""Trainings, on Ray or alone: stages, Optuna's suggestions, early stopping, what is at hand, what workers run."""

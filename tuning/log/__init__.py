@@ -1,1 +1,1 @@
-"""What is kept of a study while it runs: its event log, its checkpoints, and what they say."""
+"""A study's event log and its checkpoints, and what the log says: outcomes, results, whether a search is over."""

@@ -1,1 +1,1 @@
-"""The record in MLflow: written from the event log while it grows, read back, served."""
+"""The record in MLflow: what it says of a run, how it is written while a log grows, read back, and served."""

@@ -160,7 +160,7 @@ def _label(scale: Scale) -> str:
 
 
 def parallel(results: Results) -> Figure | None:
-    """Each trial of full length as a line through its settings to its score; bright lines score best.
+    """Each trial of full length as a line through its settings to its score; the brighter, the better.
 
     Of a space with a branch, one panel for each label: its lines run through the symbols that it has.
     """

@@ -113,9 +113,13 @@ class Judged:
 
     @property
     def confirmed(self) -> bool:
-        """Whether the lower bound lies above the margin; runs that are equal to the digit say nothing."""
-        told = self.spread is not None and self.spread.sigma > 0 and not self.diverged
-        return told and self.low > self.contrast.margin
+        """Whether the lower bound lies above the margin."""
+        return self.tells and self.low > self.contrast.margin
+
+    @property
+    def tells(self) -> bool:
+        """Whether its bounds say anything: runs that are equal to the digit do not, nor those that only survived."""
+        return self.spread is not None and self.spread.sigma > 0 and not self.diverged
 
 
 @dataclass(frozen=True)
@@ -268,12 +272,13 @@ class JudgedClaim:
     """A claim as measured: the contrasts that were. Cases are counted as confirmed or contradicted as a whole.
 
     n: seeds that would decide the hardest undecided contrast, for the low and the high end of sigma's 80 % interval,
-    at a difference of `planned` points; None where nothing is known of the spread, or all is decided.
+    at a difference of `planned` points above its margin; None where nothing is known of the spread, or all is decided.
     """
 
     claim: Claim
     verdict: Verdict
     judged: tuple[Judged, ...]
+    hardest: Contrast | None = None
     planned: float | None = None
     n: tuple[int | None, int | None] | None = None
 
@@ -295,16 +300,16 @@ def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], 
         return JudgedClaim(claim, verdict, judged)
     open_ = [one for one in judged if not one.confirmed and one.spread and not one.diverged]
     plans = [
-        (planned, one.spread)
+        (planned, one.spread, one.contrast)
         for one in open_
         if (planned := _planned(one.contrast, expected, otherwise)) and one.spread
     ]
     if not plans:
         return raw
-    planned, spread = min(plans, key=lambda plan: plan[0] / plan[1].interval[1] if plan[1].sigma else math.inf)
+    planned, spread, hardest = min(plans, key=lambda plan: plan[0] / plan[1].interval[1] if plan[1].sigma else math.inf)
     low, high = spread.interval
     n = (seeds_to_tell(planned, low), seeds_to_tell(planned, high))
-    return JudgedClaim(claim, verdict, judged, planned, n)
+    return JudgedClaim(claim, verdict, judged, hardest, planned, n)
 
 
 def _planned(contrast: Contrast, expected: Mapping[Contrast, float], otherwise: float) -> float:

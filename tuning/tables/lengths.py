@@ -1,21 +1,23 @@
-"""What length does to a table: the pairs of rows whose order is another in a shorter edition, on the same data."""
+"""What length does to the order of a table's rows: two editions that differ in nothing else, beside each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations, groupby, pairwise
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, groupby
 from statistics import fmean
 
 from search_spaces.claims import Contrast, Side
 from search_spaces.table import Edition
 from tuning.reports.document import Section
 from tuning.reports.grid import Grid
+from tuning.reports.statistics import RESOLUTION
 from tuning.tables.claims import Judged
 from tuning.tables.filled import Filled
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows in a column: the first is ahead in the longer edition. Differences are first - second, in points."""
+    """Two rows in a column, the first ahead in the longer edition; the differences say by how many points it is."""
 
     column: str
     rows: tuple[str, str]
@@ -23,76 +25,129 @@ class Pair:
     longer: Judged
 
     @property
+    def diverged(self) -> bool:
+        """Whether a run of either row did, at either length: the others only survived."""
+        return self.shorter.diverged or self.longer.diverged
+
+    @property
+    def level(self) -> bool:
+        """Whether the rows' means are equal at either length."""
+        return not (_points(self.shorter) and _points(self.longer))
+
+    @property
     def changed(self) -> bool:
         """Whether the second is ahead in the shorter edition."""
-        return self.shorter.difference < 0
+        return _points(self.shorter) < 0
 
     @property
     def told(self) -> bool:
-        """Whether both orders are beyond the noise: each difference's one-sided bound lies on its side of 0."""
-        sides = (self.shorter, self.longer)
-        return self.changed and self.shorter.high < 0 < self.longer.low and not any(one.diverged for one in sides)
+        """Whether both orders are told from noise: each one-sided bound lies on its difference's side of 0."""
+        return self.shorter.tells and self.longer.tells and self.shorter.high < 0 < self.longer.low
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Two editions that differ in length alone, and the pairs of rows that both have measured in a column."""
+
+    shorter: Filled
+    longer: Filled
+    pairs: Sequence[Pair]
+
+    @cached_property
+    def compared(self) -> list[Pair]:
+        """The pairs that have an order at both lengths, and of which no run diverged."""
+        return [pair for pair in self.pairs if not pair.diverged and not pair.level]
+
+    @cached_property
+    def changed(self) -> list[Pair]:
+        """Those in another order, the ones told from noise first."""
+        return sorted((pair for pair in self.compared if pair.changed), key=lambda pair: not pair.told)
+
+    @property
+    def sentence(self) -> str:
+        """How many kept their order, and how many did not."""
+        told = sum(pair.told for pair in self.changed)
+        noise = f", {told} of them told from noise at both (by one-sided 95 % bounds, uncorrected)"
+        return (
+            f"Between {self.shorter.edition.name} and {self.longer.edition.name}, "
+            f"{len(self.compared) - len(self.changed)} of {len(self.pairs)} pairs of rows keep their order and "
+            f"{len(self.changed)} change it{noise if self.changed else ''}{self._left_out()}."
+        )
+
+    def _left_out(self) -> str:
+        diverged = sum(pair.diverged for pair in self.pairs)
+        level = len(self.pairs) - len(self.compared) - diverged
+        return (f"; {level} are level at one of them" if level else "") + (
+            f"; of {diverged} a run diverged" if diverged else ""
+        )
+
+    @property
+    def section(self) -> Section:
+        """As a part of a report."""
+        stem = f"{self.shorter.edition.name}-to-{self.longer.edition.name}"
+        tables = {stem: self._grid()} if self.changed else {}
+        return Section(f"Orders at two lengths: {self.shorter.where}; {self.longer.where}", (self.sentence,), tables)
+
+    def _grid(self) -> Grid:
+        shorter, longer = self.shorter.edition.name, self.longer.edition.name
+        heads = ["column", "ahead in the longer", "of", shorter, longer, "told"]
+        rows = [
+            [pair.column, *pair.rows, _text(pair.shorter), _text(pair.longer), "yes" if pair.told else "no"]
+            for pair in self.changed
+        ]
+        return Grid(
+            "Rows in another order: points that the first is ahead", heads, rows, len(rows), tuple(heads[1:5]), best=()
+        )
+
+
+def lengths(editions: Sequence[Filled]) -> list[Lengths]:
+    """Each edition beside the next longer one of the same recipe and data with which it shares rows."""
+    measured = sorted((one for one in editions if one.used), key=lambda one: (_recipe(one.edition), _epochs(one)))
+    alike = (list(group) for _, group in groupby(measured, lambda one: _recipe(one.edition)))
+    return [found for group in alike for i in range(len(group)) if (found := _beside_next(group[i:]))]
+
+
+def _beside_next(group: Sequence[Filled]) -> Lengths | None:
+    shorter, *others = group
+    longer = (other for other in others if _epochs(other) > _epochs(shorter))
+    return next((Lengths(shorter, one, found) for one in longer if (found := pairs(shorter, one))), None)
 
 
 def pairs(shorter: Filled, longer: Filled) -> list[Pair]:
-    """All pairs of rows that both have measured in a column, but for those that are level in the longer."""
+    """All pairs of rows that both editions have measured in a column of accuracies or errors."""
     return [pair for column in longer.table.columns for pair in _in_column(column.label, shorter, longer)]
 
 
-def lengths(editions: Sequence[Filled]) -> list[Section]:
-    """Each edition beside the next longer one on the same data and by the same recipe: which orders changed."""
-    measured = sorted((one for one in editions if one.used), key=lambda one: (_data(one.edition), _length(one)))
-    alike = (list(group) for _, group in groupby(measured, lambda one: _data(one.edition)))
-    found = [(shorter, longer, pairs(shorter, longer)) for group in alike for shorter, longer in pairwise(group)]
-    return [_section(shorter, longer, common) for shorter, longer, common in found if common]
-
-
 def _in_column(column: str, shorter: Filled, longer: Filled) -> Iterator[Pair]:
-    for first, second in combinations([row.label for row in longer.table.rows], 2):
-        contrast = Contrast(Side((first,), (column,)), Side((second,), (column,)), column)
-        short, long = shorter.measured.judge(contrast), longer.measured.judge(contrast)
-        if short and long and long.difference > 0:
-            yield Pair(column, (first, second), short, long)
-        elif short and long and long.difference < 0:
-            yield Pair(column, (second, first), _turned(short), _turned(long))
+    table = longer.table
+    rows = [row.label for row in table.rows if table.unit(row, table.column(column)) in ("accuracy", "error")]
+    for first, second in combinations(rows, 2):
+        long = _judged(longer, (first, second), column)
+        ahead = (second, first) if long and long.difference < 0 else (first, second)
+        short, long = (_judged(filled, ahead, column) for filled in (shorter, longer))
+        if short and long:
+            yield Pair(column, ahead, short, long)
 
 
-def _turned(one: Judged) -> Judged:
-    """second - first, of a judged first - second."""
-    contrast = replace(one.contrast, better=one.contrast.worse, worse=one.contrast.better)
-    return replace(one, contrast=contrast, difference=-one.difference, low=-one.high, high=-one.low, p=1 - one.p)
+def _judged(filled: Filled, rows: tuple[str, str], column: str) -> Judged | None:
+    better, worse = (Side((row,), (column,)) for row in rows)
+    return filled.measured.judge(Contrast(better, worse, column))
 
 
-def _data(edition: Edition) -> tuple[str, str]:
-    return edition.recipe, edition.on or ""
+def _recipe(edition: Edition) -> tuple[str, bool, str]:
+    """All of an edition but its length."""
+    return edition.recipe, edition.short, edition.on or ""
 
 
-def _length(filled: Filled) -> float:
-    """The mean of all its trainings' epochs, by which editions of a table are ordered."""
+def _epochs(filled: Filled) -> float:
+    """The mean length of all its trainings, by which editions are ordered."""
     return fmean(config.epochs for cell in filled.cells if cell.trains for config in cell.configs.values())
 
 
-def _section(shorter: Filled, longer: Filled, found: Sequence[Pair]) -> Section:
-    changed = [pair for pair in found if pair.changed]
-    told = sum(pair.told for pair in changed)
-    title = f"Orders that length changes: {shorter.where}, against {longer.where}"
-    said = f"{len(found) - len(changed)} of {len(found)} pairs of rows are in the same order, {len(changed)} in another"
-    beyond = f", of which {told} told from noise at both (by one-sided 95 % bounds, uncorrected)" if changed else ""
-    stem = f"{shorter.edition.name}-to-{longer.edition.name}"
-    tables = {stem: _grid(shorter, longer, changed)} if changed else {}
-    return Section(title, (f"{title}. {said}{beyond}.",), tables)
+def _points(one: Judged) -> float:
+    return round(one.difference, RESOLUTION)
 
 
-def _grid(shorter: Filled, longer: Filled, changed: Sequence[Pair]) -> Grid:
-    title = f"Rows in another order in {shorter.edition.name} than in {longer.edition.name}, differences in points"
-    heads = ["column", "rows", shorter.edition.name, longer.edition.name, "told"]
-    rows = [
-        [pair.column, " - ".join(pair.rows), _points(pair.shorter), _points(pair.longer), "yes" if pair.told else "no"]
-        for pair in sorted(changed, key=lambda pair: not pair.told)
-    ]
-    return Grid(title, heads, rows, len(rows), tuple(heads[1:4]), best=())
-
-
-def _points(one: Judged) -> str:
+def _text(one: Judged) -> str:
     """A difference with its bounds, where the seeds give any."""
-    return f"{one.difference:+.2f}" + (f" [{one.low:+.2f}, {one.high:+.2f}]" if one.spread else "")
+    return f"{_points(one):+.2f}" + (f" [{one.low:+.2f}, {one.high:+.2f}]" if one.spread else "")

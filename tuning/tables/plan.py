@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from search_spaces import TABLES
 from search_spaces.ablation import Ablation, chosen, trainings
 from search_spaces.short import levels
 from search_spaces.table import Table
-from tuning.engine.cluster import device_share, slots
+from tuning.engine.cluster import device_share, slots, too_big
 from tuning.engine.library import Library
 from tuning.engine.trunks import Trunks
 from tuning.record.identity import Identity
@@ -107,9 +107,11 @@ class TablePlan:
             yield ["not at hand", text]
 
 
-def show(ablation: Ablation, home: Home, as_json: bool) -> int:
+def show(ablation: Ablation, home: Home, address: str | None, as_json: bool) -> int:
     """Print what a table would cost on this machine. Trains nothing, and needs none of its data."""
     found = planned(ablation, Library(home.path), home, device_share(ablation), slots(ablation))
+    if address is None and (lacking := too_big(ablation)):
+        found = replace(found, lacking=(*found.lacking, f"{lacking}: it needs the --address of a cluster"))
     if as_json:
         print(json.dumps(found.document(), indent=2))
     else:

@@ -54,7 +54,7 @@ def table_report(table: Table, editions: Sequence[Filled], data: Path, draw: Dra
         f"{table.name}: {table.title}",
         about(table.name),
         "",
-        (*sections, *lengths(editions), of_paper(table, editions)),
+        (*sections, *(found.section for found in lengths(editions)), of_paper(table, editions)),
     )
 
 

@@ -1,7 +1,7 @@
 """Claims in words: what was measured says of them, and what the paper's own printed numbers do."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search_spaces.claims import Claim, Contrast, Side
@@ -52,14 +52,15 @@ def _measured(claim: Claim, filled: Filled) -> tuple[str, str]:
     if filled.edition.recipe == "reported" and _of_several_papers(claim, filled.table):
         return "not judged", "the rows have different recipes; `--recipe equal` has one for all"
     dataset = _dataset(filled)
-    found = judge(claim, filled.measured, printed_differences(filled.table, claim), expected_difference(dataset))
+    printed = printed_differences(filled.table, claim)
+    found = judge(claim, filled.measured, printed, expected_difference(dataset))
     lost = _lost(claim, filled)
     if not found.judged:
         return "not measured", lost
     if all(one.spread is None for one in found.judged):
-        return "no verdict", "; ".join(["one seed a cell", _order(found.judged), *([lost] if lost else [])])
+        return "no verdict", "; ".join(["one seed a cell", _order(found), *([lost] if lost else [])])
     word = found.verdict if filled.full else SHORT_WORDS[found.verdict]
-    return word, "; ".join([*_reasons(found, filled, expected_difference(dataset)), *([lost] if lost else [])])
+    return word, "; ".join([*_reasons(found, filled, printed), *([lost] if lost else [])])
 
 
 def _lost(claim: Claim, filled: Filled) -> str:
@@ -83,9 +84,9 @@ def _dataset(filled: Filled) -> str:
     return next(iter(cell.configs.values())).data.name if cell else ""
 
 
-def _order(judged: Sequence[Judged]) -> str:
-    held = sum(one.difference > one.contrast.margin for one in judged)
-    return f"the means have the order of {held} of {len(judged)} comparisons"
+def _order(found: JudgedClaim) -> str:
+    held = sum(one.difference > one.contrast.margin for one in found.judged)
+    return f"the means have the order of {held} of {len(found.claim.contrasts)} comparisons"
 
 
 def _counted(contrasts: Sequence[Contrast], one: str, many: str) -> str:
@@ -93,8 +94,8 @@ def _counted(contrasts: Sequence[Contrast], one: str, many: str) -> str:
     return f"1 comparison {one}" if len(contrasts) == 1 else f"{len(contrasts)} comparisons {many}"
 
 
-def _reasons(found: JudgedClaim, filled: Filled, otherwise: float) -> list[str]:
-    """Why a verdict is what it is. otherwise: the difference planned for where the paper gives none, in points."""
+def _reasons(found: JudgedClaim, filled: Filled, printed: Mapping[Contrast, float]) -> list[str]:
+    """Why a verdict is what it is. printed: the paper's own differences, in points."""
     said = [_margin(found.claim)] if found.claim.our_margin else []
     if found.verdict == "contradicted":
         worst = sorted(found.contradicting, key=lambda one: one.difference)
@@ -102,7 +103,8 @@ def _reasons(found: JudgedClaim, filled: Filled, otherwise: float) -> list[str]:
     else:
         least = min(found.judged, key=lambda one: one.low - one.contrast.margin)
         held = sum(one.confirmed for one in found.judged)
-        said.append(f"{held} of {len(found.claim.contrasts)} comparisons hold, the least {_difference(least)}")
+        every = _counted(found.claim.contrasts, "holds", "hold")
+        said.append(f"{held} of {every}, the least {_difference(least)}")
     said.append(_level(found.claim))
     judged = [one.contrast for one in found.judged]
     absent = [c for c in found.claim.contrasts if c not in judged and not filled.measured.diverged_in([c])]
@@ -115,9 +117,18 @@ def _reasons(found: JudgedClaim, filled: Filled, otherwise: float) -> list[str]:
     )
     if found.n is not None:
         seeds = _span([str(n) if n else "over 10,000" for n in found.n])
-        whose = "" if found.planned == otherwise else ", as the paper has them,"
-        said.append(f"{seeds} seeds a cell would tell {found.planned:.2f} points{whose} with a power of 80 %")
+        said.append(
+            f"{seeds} seeds a cell would tell {found.planned:.2f} points{_whose(found, printed)} with a power of 80 %"
+        )
     return said
+
+
+def _whose(found: JudgedClaim, printed: Mapping[Contrast, float]) -> str:
+    """Where the difference that is planned for comes from; '' for this project."""
+    hardest = found.hardest
+    if hardest is None or printed.get(hardest, 0.0) <= hardest.margin:
+        return ""
+    return ", as far as the paper's lie above the margin," if hardest.margin else ", as the paper has them,"
 
 
 def _level(claim: Claim) -> str:

@@ -50,7 +50,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Opened:
-    """A study that may start or go on. space: as typed; asked: by the command line; study: as it will be run."""
+    """A study that may start or go on. space: as typed; asked: all that was typed; study: as it will be run."""
 
     home: Home
     space: str
@@ -81,13 +81,15 @@ def opened(home: Home, space: str, changes: Changes, name: str | None, resume: b
     return Opened(home, space, asked, changes, name, resume, folder, study)
 
 
-def plan(found: Opened, calibrate: bool) -> tuple[Plan, list[str]]:
+def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, list[str]]:
     """What a whole study would cost on this machine, and what a user should know. Trains nothing but to calibrate."""
     study = found.study
     prepare(study, found.home, download=False)
     lacking = too_big(study)
-    said = [*notes(study, found.space), *([f"{lacking}: a cluster may have it (--address)"] if lacking else [])]
-    return plan_of(study, found.home, calibrate=calibrate), said
+    if lacking and calibrate:
+        raise InputError(f"--calibrate times epochs on this machine: {lacking}")
+    said = [f"{lacking}: the search needs the --address of a cluster"] if lacking and address is None else []
+    return plan_of(study, found.home, calibrate=calibrate), [*notes(study, found.space), *said]
 
 
 def plan_of(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
@@ -206,11 +208,13 @@ def _differences(kept: Value, asked: Value) -> list[str]:
     every = (path for path in dict.fromkeys([*paths(old), *paths(new)]) if path != "space.about")
     known = [path for path in every if path.split(".")[0] not in MAY_CHANGE]
     found = [path for path in known if _at(kept, path) != _at(asked, path)]
-    whole = [path for path in found if (_at(kept, path) is None) != (_at(asked, path) is None)]  # there in one of them
-    leaves = [path for path in found if path in whole or not any(_within(other, path) for other in found)]
-    told = [path for path in leaves if not any(_within(path, other) for other in whole)]
-    in_space_last = sorted(told, key=lambda path: path.startswith("space."))
-    return [f"`{path}` ({_shown(kept, path)}, now {_shown(asked, path)})" for path in in_space_last[:MOST_DIFFERENCES]]
+    gone = [path for path in found if _at(asked, path) is None]
+    leaves = [path for path in found if path in gone or not any(_within(other, path) for other in found)]
+    told = [path for path in leaves if not any(_within(path, other) for other in gone)]
+    first = sorted(told, key=lambda path: (path != "space.name", path.startswith("space.")))
+    more = [f"{len(told) - MOST_DIFFERENCES} more"] if len(told) > MOST_DIFFERENCES else []
+    shown = [f"`{path}` ({_shown(kept, path)}, now {_shown(asked, path)})" for path in first[:MOST_DIFFERENCES]]
+    return [*shown, *more]
 
 
 def _within(path: str, other: str) -> bool:
@@ -218,8 +222,9 @@ def _within(path: str, other: str) -> bool:
 
 
 def _shown(value: Value, path: str) -> object:
+    """A value in a sentence; of what has parts, that it is there."""
     found = _at(value, path)
-    return "there" if isinstance(found, dict | list) else "none" if found is None else found
+    return "none" if found is None else "there" if isinstance(found, dict) else found
 
 
 def _at(value: Value, path: str) -> object:

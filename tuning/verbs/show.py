@@ -144,7 +144,7 @@ def studies(home: Home, as_json: bool) -> int:
 
 
 def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
-    """A study's name, state and the command that goes on; one that cannot be read does not hide the others."""
+    """A study's name, state and what to type next; one that cannot be read does not hide the others."""
     try:
         over = is_over(folder.history())
         go_on = commands.resume(folder.name, stored(folder).space.name, home)

@@ -9,12 +9,12 @@ from search_spaces import TABLES, Curves
 from search_spaces.table import Table
 from tuning.record.tracking import check_answers
 from tuning.reports import formats
-from tuning.reports.document import Document, Section
-from tuning.reports.grid import Grid
+from tuning.reports.document import Document
 from tuning.shell.home import Home
+from tuning.tables.claims import Judged
 from tuning.tables.filled import Filled
 from tuning.tables.grids import cell_grid
-from tuning.tables.lengths import lengths
+from tuning.tables.lengths import Lengths, lengths
 from tuning.tables.reading import read_table
 from tuning.tables.report import about, curves_overview, curves_report, filled_editions, of_paper, table_report
 from tuning.tables.terminal import Terminal
@@ -72,8 +72,8 @@ def _show(table: Table, editions: Sequence[Filled]) -> None:
     terminal.say(f"{table.name}: {table.title}\n{about(table.name)}")
     for filled in editions:
         terminal.edition(filled)
-    for section in lengths(editions):
-        terminal.section(section)
+    for found in lengths(editions):
+        terminal.section(found.section)
     terminal.section(of_paper(table, editions))
 
 
@@ -83,26 +83,43 @@ def _plain(table: Table, editions: Sequence[Filled]) -> dict[str, Any]:
         "title": f"{table.name}: {table.title}",
         "about": about(table.name),
         "editions": [_edition(filled) for filled in editions],
-        "lengths": [_length(section) for section in lengths(editions)],
+        "lengths": [_lengths(found) for found in lengths(editions)],
         "paper": list(of_paper(table, editions).sentences),
     }
 
 
-def _length(section: Section) -> dict[str, Any]:
-    changed = [line for grid in section.tables.values() for line in _lines(grid)]
-    return {"said": " ".join(section.sentences), "changed": changed}
+def _lengths(found: Lengths) -> dict[str, Any]:
+    return {
+        "shorter": found.shorter.edition.name,
+        "longer": found.longer.edition.name,
+        "said": found.sentence,
+        "changed": [
+            {
+                "column": pair.column,
+                "ahead in the longer": pair.rows[0],
+                "of": pair.rows[1],
+                "shorter": _bounded(pair.shorter),
+                "longer": _bounded(pair.longer),
+                "told": pair.told,
+            }
+            for pair in found.changed
+        ],
+    }
 
 
-def _lines(grid: Grid) -> list[dict[str, str]]:
-    return [dict(zip(grid.heads, row, strict=True)) for row in grid.rows]
+def _bounded(one: Judged) -> dict[str, float | None]:
+    """By how many points it is ahead, with one-sided bounds where seeds give any."""
+    low, high = (one.low, one.high) if one.spread else (None, None)
+    return {"points": one.difference, "low": low, "high": high}
 
 
 def _edition(filled: Filled) -> dict[str, Any]:
     where = filled.where
+    grid = cell_grid(filled, where)
     return {
         "edition": filled.edition.name,
         "data and length": where,
-        "cells": _lines(cell_grid(filled, where)),
+        "cells": [dict(zip(grid.heads, row, strict=True)) for row in grid.rows],
         "claims": [
             {
                 "claim": v.claim.text,

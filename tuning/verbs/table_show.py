@@ -11,7 +11,7 @@ from search_spaces.ablation import Ablation
 from tuning.log.events import TableFolder, table_folders
 from tuning.shell import commands
 from tuning.shell.home import Home, load_file
-from tuning.tables.filled import Filled, of_history
+from tuning.tables.filled import FAILED, Filled, of_history
 from tuning.tables.terminal import Terminal
 
 if TYPE_CHECKING:  # imports MLflow and matplotlib
@@ -19,19 +19,21 @@ if TYPE_CHECKING:  # imports MLflow and matplotlib
 
 
 def listed(home: Home) -> list[dict[str, str]]:
-    """The editions of tables of a home, their state, and the command that goes on with each."""
+    """The editions of tables of a home, their state, and the command that goes on, or reports what is finished."""
     return [_listed(folder, home) for folder in table_folders(home.path)]
 
 
 def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
-    """An edition's name, state and command; one that cannot be read does not hide the others."""
+    """An edition's name, state and what to type next; what failed is tried again by the command that goes on."""
     try:
         ablation = load_file(folder.study_file, lambda plain: Ablation)
         history = folder.history()
         done = sum(trial.told is not None for trial in history.of_kind("cell"))
+        failed = sum(run.stop_reason == FAILED for run in of_history(history))
         over = history.ended is not None and history.ended.stop_reason == "finished"
-        state = f"{'finished' if over else 'unfinished'}, {done} trainings"
-        command = commands.report(ablation.table, home) if over else commands.ablate(ablation, home)
+        state = f"{'finished' if over else 'unfinished'}, {done} trainings{f', {failed} failed' if failed else ''}"
+        whole = over and not failed
+        command = commands.report(ablation.table, home) if whole else commands.ablate(ablation, home)
         return {"study": folder.name, "state": state, "command": command}
     except InputError as error:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
