@@ -31,7 +31,8 @@ def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
         done = sum(trial.told is not None for trial in history.of_kind("cell"))
         failed = sum(run.stop_reason == FAILED for run in of_history(history))
         over = history.ended is not None and history.ended.stop_reason == "finished"
-        state = f"{'finished' if over else 'unfinished'}, {done} trainings{f', {failed} failed' if failed else ''}"
+        trainings = f"{done} training{'' if done == 1 else 's'}{f', {failed} failed' if failed else ''}"
+        state = f"{'finished' if over else 'unfinished'}, {trainings}"
         whole = over and not failed
         command = commands.report(ablation.table, home) if whole else commands.ablate(ablation, home)
         return {"study": folder.name, "state": state, "command": command}
