@@ -49,8 +49,8 @@ def test_pairs_name_the_row_ahead_at_the_longer_length_first():
 def test_a_report_says_which_orders_changed_and_which_are_told_from_noise():
     (found,) = lengths([short(rising, 4), short(swapped)])
     assert found.sentence == (
-        "Between short and short-x4, 5 of 6 pairs of rows keep their order and 1 change it, "
-        "1 of them told from noise at both (by one-sided 95 % bounds, uncorrected)."
+        "6 pairs of rows in short and short-x4; in the same order: 5, in another: 1 "
+        "(told from noise at both, by one-sided 95 % bounds, uncorrected: 1)."
     )
     assert found.section.title == "Orders at two lengths: 10 epochs in place of 200; 40 epochs in place of 200"
     (grid,) = found.section.tables.values()
@@ -59,7 +59,7 @@ def test_a_report_says_which_orders_changed_and_which_are_told_from_noise():
 
 def test_what_did_not_change_has_no_table():
     (found,) = lengths([short(rising), short(rising, 4)])
-    assert found.sentence.endswith("6 of 6 pairs of rows keep their order and 0 change it.")
+    assert found.sentence.endswith("; in the same order: 6, in another: 0.")
     assert found.section.tables == {}
 
 
@@ -90,14 +90,14 @@ def test_runs_that_are_equal_to_the_digit_are_not_told():
 def test_rows_that_are_level_have_no_order():
     for editions in ([short(level, points=0), short(rising, 4)], [short(rising), short(level, 4, points=0)]):
         (found,) = lengths(editions)
-        assert "keep their order" in found.sentence and "; 1 are level at one of them" in found.sentence
+        assert found.sentence.endswith(", level at one: 1.")
         assert {"c", "d"} not in [set(pair.rows) for pair in found.compared]
 
 
 def test_what_diverged_has_no_order():
     survived = diverging(short(swapped), ("d", PLACE, 1))
     (found,) = lengths([survived, short(rising, 4)])
-    assert found.sentence.endswith("3 of 6 pairs of rows keep their order and 0 change it; of 3 a run diverged.")
+    assert found.sentence.endswith("; in the same order: 3, in another: 0, with a run that diverged: 3.")
 
 
 def test_an_edition_that_shares_no_rows_hides_no_longer_one():

@@ -66,19 +66,17 @@ class Lengths:
     @property
     def sentence(self) -> str:
         """How many kept their order, and how many did not."""
-        told = sum(pair.told for pair in self.changed)
-        noise = f", {told} of them told from noise at both (by one-sided 95 % bounds, uncorrected)"
-        return (
-            f"Between {self.shorter.edition.name} and {self.longer.edition.name}, "
-            f"{len(self.compared) - len(self.changed)} of {len(self.pairs)} pairs of rows keep their order and "
-            f"{len(self.changed)} change it{noise if self.changed else ''}{self._left_out()}."
-        )
-
-    def _left_out(self) -> str:
         diverged = sum(pair.diverged for pair in self.pairs)
         level = len(self.pairs) - len(self.compared) - diverged
-        return (f"; {level} are level at one of them" if level else "") + (
-            f"; of {diverged} a run diverged" if diverged else ""
+        told = sum(pair.told for pair in self.changed)
+        noise = f" (told from noise at both, by one-sided 95 % bounds, uncorrected: {told})" if self.changed else ""
+        same, changed = len(self.compared) - len(self.changed), len(self.changed)
+        left_out = (f", level at one: {level}" if level else "") + (
+            f", with a run that diverged: {diverged}" if diverged else ""
+        )
+        return (
+            f"{len(self.pairs)} pairs of rows in {self.shorter.edition.name} and {self.longer.edition.name}; "
+            f"in the same order: {same}, in another: {changed}{noise}{left_out}."
         )
 
     @property
