@@ -42,6 +42,10 @@ def opened(home, *, name=None, resume=False, study=None, **given):
     return open_study(home, study or build("demo", asked), name, resume, asked)
 
 
+def state_of(folder):
+    return state(stored(folder), folder.history())
+
+
 def refusal(call, *arguments, **fields):
     with pytest.raises(InputError) as caught:
         call(*arguments, **fields)
@@ -176,7 +180,7 @@ def test_resume_passes_over_what_cannot_be_read_and_names_it(home, capsys, damag
     (new.path / damaged).write_text('{"event": "Nope"}\n')
     assert opened(home, resume=True)[0].name == "old"
     assert f"note: study new is passed over: {new.path / damaged}" in capsys.readouterr().err
-    assert str(new.path / damaged) in refusal(state, new)
+    assert str(new.path / damaged) in refusal(state_of, new)
 
 
 def test_a_study_goes_on_as_it_was_started(home):
@@ -269,10 +273,10 @@ def test_a_study_of_another_space_is_refused(home):
 def test_a_study_is_over_once_it_ended_by_itself_and_nothing_followed(home):
     asked = Asked(0, "trial", "paper", {}, DEMO.base.plain(), {}, {})
     folder = kept(home, "a", Study(space=DEMO, trials=2), asked, Told(0, "finished"), Ended("finished"))
-    assert is_over(folder.history()) and state(folder) == "finished, 1 of 2 trials"
+    assert is_over(folder.history()) and state_of(folder) == "finished, 1 of 2 trials"
     assert stored(folder).trials == 2
     EventLog(folder.events_file, lambda event: None).emit(Asked(1, "trial", "", {}, DEMO.base.plain(), {}, {}))
-    assert not is_over(folder.history()) and state(folder) == "unfinished, 1 of 2 trials"
+    assert not is_over(folder.history()) and state_of(folder) == "unfinished, 1 of 2 trials"
     assert not is_over(kept(home, "b", None, Ended("interrupted")).history())
     assert not is_over(StudyFolder(home.path, "c").history())
 

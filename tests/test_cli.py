@@ -1,3 +1,4 @@
+import errno
 import json
 import socket
 import subprocess
@@ -223,6 +224,20 @@ def printed(capsys, monkeypatch, *arguments):
         cli.main()
     assert ended.value.code == 0
     return capsys.readouterr().out
+
+
+def test_a_full_disk_is_one_sentence_and_exit_code_1(capsys, monkeypatch):
+    from tuning import cli
+
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device", "events.jsonl")
+
+    monkeypatch.setattr(cli, "app", full)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1 and said.count("\n") == 1
+    assert "the disk is full" in said and "events.jsonl" in said and "--resume" in said
 
 
 def test_json_is_one_document(tmp_path, capsys, monkeypatch):

@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,27 @@ def test_a_trial_takes_over_epochs_of_a_tested_run_but_none_of_its_test_values(s
         {},
         {},
     )
+
+
+def test_a_full_disk_ends_the_stage_and_no_trial(session):
+    driver = Driver(session, SearchStage(STUDY, session.history, Identity(session.root)), "cpu", STUDY)
+    assert driver.next() is not None
+    driver.trouble(0, "its worker could not go on: OSError: [Errno 28] Error writing. No space left on device")
+    driver.lost(0)
+    assert session.history.trials[0].told is None
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        driver.check_end()
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_another_trouble_ends_its_trial_alone(session):
+    driver = Driver(session, SearchStage(STUDY, session.history, Identity(session.root)), "cpu", STUDY)
+    assert driver.next() is not None
+    driver.trouble(0, "its worker could not go on: OSError: bad")
+    driver.lost(0)
+    driver.check_end()
+    told = session.history.trials[0].told
+    assert told is not None and (told.stop_reason, told.error) == ("failed", "its worker could not go on: OSError: bad")
 
 
 def test_a_confirming_run_takes_over_the_test_values_as_well(session):

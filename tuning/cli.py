@@ -1,5 +1,6 @@
 """The verbs of `lt-tune`; each is a few lines over the modules that do the work, which are imported when it runs."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,14 @@ def _exit_code() -> int:
         return int(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        said = (
+            f"error: the disk is full ({error}): make room; a search goes on with --resume, others by the same command"
+        )
+        typer.secho(said, fg="red", err=True)
+        return 1
     except Exception as error:
         mistake = _mistake(error)
         if not mistake:

@@ -3,6 +3,8 @@
 Every event is in the study's log before anything else follows from it.
 """
 
+import errno
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +25,7 @@ from tuning.log.results import best_trial
 from tuning.log.store import Store, checkpoint_name
 from tuning.shell.uris import without_secrets
 
+FULL = os.strerror(errno.ENOSPC)  # as workers say it, whose errors come as text
 REUSABLE = ("finished", "early_stopped", "diverged")
 PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
 LEAST_PATIENCE = 120.0  # seconds
@@ -62,7 +65,7 @@ class Driver:
         self._backlog = [t.asked.trial for t in self._history.of_kind(stage.kind) if t.told is None]
         self._waiting: dict[int, list[int]] = {}  # a running trial -> trials with an equal config
         self._troubles: dict[int, str] = {}  # of a trial: what Ray said last
-        self._refusal = ""
+        self._end: Exception | None = None
         self.interrupted = False
 
     @property
@@ -81,8 +84,8 @@ class Driver:
         """Take a trial's report and say whether it is to stop. A report taken before changes nothing."""
         trial = self._history.trials[number]
         if "unshared" in report:
-            self._refusal = unshared(self._session.store, report["unshared"])
-        if trial.told is not None or self._refusal:
+            self._end = InputError(unshared(self._session.store, report["unshared"]))
+        if trial.told is not None or self._end:
             return True
         result = report.get("result")
         new = result is not None and result["epoch"] == len(trial.epochs) + 1
@@ -95,19 +98,21 @@ class Driver:
         return trial.told is not None
 
     def trouble(self, number: int, said: str) -> None:
-        """Ray says why a trial's worker is gone; it may try again."""
+        """Ray says why a trial's worker is gone; it may try again. A full disk is no trial's fault: the stage ends."""
         self._troubles[number] = without_secrets(said)
+        if FULL in said:
+            self._end = OSError(errno.ENOSPC, FULL, self._session.store)
 
     def lost(self, number: int) -> None:
         """Ray gave a trial up, after its retries."""
-        if self._history.trials[number].told is None:
+        if self._history.trials[number].told is None and not self._end:
             self._tell(Told(number, "failed", error=self._troubles.get(number, "its worker process died")))
 
     def check_end(self) -> None:
         """End the stage between two events, so that no event is cut in two: KeyboardInterrupt if the user asked for
-        it, InputError where the store turned out not to be shared."""
-        if self._refusal:
-            raise InputError(self._refusal)
+        it, InputError where the store turned out not to be shared, OSError where it is full."""
+        if self._end:
+            raise self._end
         if self.interrupted:
             raise KeyboardInterrupt
 

@@ -244,12 +244,11 @@ def is_over(history: History) -> bool:
     return history.ended is not None and history.ended.stop_reason == "finished"
 
 
-def state(folder: StudyFolder) -> str:
+def state(study: Study, history: History) -> str:
     """A study's state in words."""
-    history = folder.history()
     done = sum(t.told is not None for t in history.of_kind("trial"))
     how = "finished" if is_over(history) else "unfinished"
-    return f"{how}, {done} of {stored(folder).wanted} trials"
+    return f"{how}, {done} of {study.wanted} trials"
 
 
 def notes(study: Study, space: str) -> list[str]:

@@ -146,10 +146,10 @@ def studies(home: Home, as_json: bool) -> int:
 def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
     """A study's name, state and what to type next; one that cannot be read does not hide the others."""
     try:
-        over = is_over(folder.history())
-        go_on = commands.resume(folder.name, stored(folder).space.name, home)
-        command = commands.report(folder.name, home) if over else go_on
-        return {"study": folder.name, "state": state(folder), "command": command}
+        kept, history = stored(folder), folder.history()
+        go_on = commands.resume(folder.name, kept.space.name, home)
+        command = commands.report(folder.name, home) if is_over(history) else go_on
+        return {"study": folder.name, "state": state(kept, history), "command": command}
     except InputError as error:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
 
