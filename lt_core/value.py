@@ -9,6 +9,7 @@ import json
 import re
 import typing
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Self, TypeVar
 
 import yaml
@@ -74,6 +75,7 @@ class Value(BaseModel):
 
 
 V = TypeVar("V", bound=Value)
+Classes = tuple[type[Value], ...]  # those that a field's annotation allows, by `kind` where they are several
 
 
 def override(value: V, changes: Mapping[str, object]) -> V:
@@ -86,7 +88,8 @@ def override(value: V, changes: Mapping[str, object]) -> V:
     for path in sorted(changes, key=lambda p: (p.count("."), not p.endswith("kind"))):
         _check_plain(changes[path], path)
         _set(data, path, copy.deepcopy(changes[path]))
-        data = _filled(type(value), data)
+        if path.endswith("kind") or isinstance(changes[path], dict | list):  # else nothing is left out
+            data = _filled((type(value),), data)
     return type(value).parse(data)
 
 
@@ -160,17 +163,16 @@ def _set(data: dict[str, Any], path: str, new: object) -> None:
     parent[last if key is None else key] = new
 
 
-def _filled(annotation: Any, data: Any) -> Any:
+def _filled(allowed: Classes, data: Any) -> Any:
     """Plain data with the defaults of the fields that it leaves out; what is wrong in it stays as it is."""
     if isinstance(data, list):
-        return [_filled(annotation, item) for item in data]
-    cls = _classes(annotation, data) if isinstance(data, dict) else None
+        return [_filled(allowed, item) for item in data]
+    cls = _chosen(allowed, data) if isinstance(data, dict) else None
     if cls is None or ("kind" in cls.model_fields and "kind" not in data):
         return data
-    fields = _fields(cls)
-    defaults = cls.defaults(data)
-    given = {name: _filled(fields[name].annotation, v) if name in fields else v for name, v in data.items()}
-    return {**defaults, **given}
+    inside = _inside(cls)
+    given = {name: _filled(inside.get(name, ()), child) for name, child in data.items()}
+    return {**cls.defaults(data), **given}
 
 
 # --- plain data -------------------------------------------------------------------------------------
@@ -354,17 +356,17 @@ def _locate(cls: type[Value], data: object, loc: tuple[int | str, ...], *, missi
     """Where an error is: its dotted path without pydantic's union tags, the class that holds it, its fields."""
     path: list[str] = []
     holder: type[Value] = cls
-    annotation: Any = cls
+    allowed: Classes = (cls,)
     node: Any = data
     for i, part in enumerate(loc):
         inside = (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int))
         if not inside and not (missing and i == len(loc) - 1):
             continue  # the tag of a union
-        chosen = _classes(annotation, node)
-        holder = chosen or holder
+        if not isinstance(node, list):
+            chosen = _chosen(allowed, node)
+            holder = chosen or holder
+            allowed = _inside(chosen).get(str(part), ()) if chosen else ()
         path.append(str(part))
-        field = _fields(holder).get(str(part)) if chosen else None
-        annotation = field.annotation if field else annotation if isinstance(node, list) else None
         node = node[part] if inside else None  # pyright: ignore[reportCallIssue, reportArgumentType]
     return ".".join(path), holder.__name__, list(_fields(holder))
 
@@ -374,14 +376,20 @@ def _fields(cls: type[Value]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
-def _classes(annotation: Any, node: object) -> type[Value] | None:
-    """The Value class that an annotation means for this data: by `kind` where it is a union of several."""
-    found = [c for c in _flatten(annotation) if isinstance(c, type) and issubclass(c, Value)]
-    kind = node.get("kind") if isinstance(node, dict) else None
-    tagged = [c for c in found if "kind" in c.model_fields and c.model_fields["kind"].default == kind]
-    if isinstance(node, list):
-        return None
-    return (tagged or found or [None])[0]
+@cache
+def _inside(cls: type[Value]) -> dict[str, Classes]:
+    """The Value classes that each of a class's fields may hold."""
+    return {
+        name: tuple(c for c in _flatten(field.annotation) if isinstance(c, type) and issubclass(c, Value))
+        for name, field in _fields(cls).items()
+    }
+
+
+def _chosen(allowed: Classes, data: object) -> type[Value] | None:
+    """Of the classes that are allowed, the one that this data describe: by `kind` where they are several."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    tagged = [c for c in allowed if "kind" in c.model_fields and c.model_fields["kind"].default == kind]
+    return next(iter(tagged or allowed), None)
 
 
 def _flatten(annotation: Any) -> Iterable[Any]:

@@ -5,7 +5,7 @@ import pytest
 from test_events import asked, epoch
 
 from lt_core.identity import core_id
-from lt_core.value import InputError
+from lt_core.value import InputError, override
 from search_spaces.demo import DIGITS_IB
 from tuning.engine.library import Library
 from tuning.log.events import Asked, Started, Told, TrialRecord, fold
@@ -114,13 +114,15 @@ def test_what_is_at_hand_has_test_values_of_the_same_data(tmp_path):
     write(tmp_path, "b", tested, epoch(0, 1, 0.5), Told(0, "finished", {"test_acc": 0.5}))
     assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: tags) == {own}
     assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: tags, ["influence.top[0]"]) == set()
-    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lambda config: {**tags, "lt.data_id": "other"}) == set()
 
 
-def test_of_data_that_are_not_here_nothing_is_at_hand(tmp_path):
+def test_of_own_files_only_what_was_trained_on_the_same_is_at_hand(tmp_path):
     def lacking(config):
         raise InputError("no data")
 
-    tested = asked_for(0, "confirm", **{"lt.config_id": DIGITS_IB.id})
-    write(tmp_path, "a", tested, epoch(0, 1, 0.5), Told(0, "finished", {"test_acc": 0.5}))
-    assert Library(tmp_path).at_hand([DIGITS_IB], "cell", lacking) == set()
+    own = override(DIGITS_IB, {"data": {"name": "npz", "path": "mine.npz", "val_fraction": 0.2}})
+    tags = {**TAGS, "lt.config_id": own.id}
+    write(tmp_path, "a", asked_for(0, "confirm", **tags), epoch(0, 1, 0.5), Told(0, "finished", {"test_acc": 0.5}))
+    assert Library(tmp_path).at_hand([own], "cell", lambda config: tags) == {own.id}
+    assert Library(tmp_path).at_hand([own], "cell", lambda config: {**tags, "lt.data_id": "other"}) == set()
+    assert Library(tmp_path).at_hand([own], "cell", lacking) == set()

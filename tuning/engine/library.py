@@ -7,7 +7,6 @@ epochs. Not here: duplicates within one study, which the driver sees itself.
 import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,13 +70,21 @@ class Library:
         tags: Callable[[TrainConfig], dict[str, str]],
         reads: Sequence[str] = (),
     ) -> set[str]:
-        """The ids of the configs that need not be trained; those whose data, which `tags` reads, are here."""
-        known, found = {config_id for config_id, *_ in self._finished}, set()
-        for config in (config for config in configs if config.id in known):
-            with suppress(InputError):
-                if self.has(tags(config), kind, reads):
-                    found.add(config.id)
-        return found
+        """The ids of the configs that need not be trained, as far as can be told without reading a named dataset."""
+        asked = {config.id: self._identities(config, tags) for config in configs}
+        return {id for id, known in asked.items() if any(self.has(identity, kind, reads) for identity in known)}
+
+    def _identities(
+        self, config: TrainConfig, tags: Callable[[TrainConfig], dict[str, str]]
+    ) -> Iterable[dict[str, str]]:
+        """Under what a config may have been trained: a dataset is what it was, but the user's own files may differ."""
+        trained = [key for key in self._finished if key[0] == config.id]
+        if not trained or config.data.path is None:
+            return [dict(zip(KEYS, key, strict=True)) for key in trained]
+        try:
+            return [tags(config)]
+        except InputError:
+            return []
 
     def seconds(self, config: TrainConfig) -> float | None:
         """The median time of an epoch of like data, network, batch and precision; None where none was recorded."""
