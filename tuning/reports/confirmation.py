@@ -28,8 +28,9 @@ class Confirmed:
     """One config on its fresh seeds: seed -> val score, test accuracy and, where val is unbalanced, macro accuracy.
 
     Test values are those of the best validation epoch; of the last for the role `exact`, which has no val images.
-    searched: its score in the search, None for plain CE. by_class: the mean test accuracy of each class; None where it
-        has no test image, empty where that was not measured. diverged: the seeds that did, and have no values.
+    searched: its score in the search, None for plain CE. by_class: the test accuracies of each class, one a seed; none
+        of a class without test images, empty where that was not measured. diverged: the seeds that did, and have no
+        values.
     """
 
     role: str
@@ -38,7 +39,7 @@ class Confirmed:
     test: Mapping[int, float]
     macro: Mapping[int, float] = field(default_factory=dict)
     searched: float | None = None
-    by_class: tuple[float | None, ...] = ()
+    by_class: tuple[tuple[float, ...], ...] = ()
     diverged: tuple[int, ...] = ()
 
     @property
@@ -113,9 +114,9 @@ def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
     )
 
 
-def _by_class(runs: Sequence[Trial], classes: Classes | None) -> tuple[float | None, ...]:
+def _by_class(runs: Sequence[Trial], classes: Classes | None) -> tuple[tuple[float, ...], ...]:
     found = [classes.accuracy[run.number] for run in runs if classes and run.number in classes.accuracy]
-    return tuple(mean([value for value in values if value is not None]) for values in zip(*found, strict=True))
+    return tuple(tuple(value for value in values if value is not None) for values in zip(*found, strict=True))
 
 
 # --- differences ------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def exact_grid(groups: Sequence[Confirmed]) -> Grid | None:
 
 
 def class_grid(results: Results, groups: Sequence[Confirmed]) -> Grid | None:
-    """The mean test accuracy of each class, the frequent ones first; None where that was not measured."""
+    """The test accuracy of each class, the frequent ones first; None where that was not measured."""
     measured = [group for group in groups if group.by_class and group.role != EXACT]
     if results.classes is None or not measured:
         return None
@@ -202,11 +203,11 @@ def class_grid(results: Results, groups: Sequence[Confirmed]) -> Grid | None:
     order = sorted(range(len(images)), key=lambda c: -images[c])
     rows = [[names[c], str(images[c]), *(_class_cell(group.by_class[c]) for group in measured)] for c in order]
     heads = ["class", "training images", *(group.role for group in measured)]
-    return Grid("Test accuracy of each class (%: mean over the fresh seeds)", heads, rows, len(rows))
+    return Grid("Test accuracy of each class (%: mean ± std over the fresh seeds)", heads, rows, len(rows))
 
 
-def _class_cell(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
+def _class_cell(values: Collection[float]) -> str:
+    return percent(values) if values else ""
 
 
 def percent(values: Collection[float]) -> str:

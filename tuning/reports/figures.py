@@ -21,6 +21,7 @@ from tuning.log.results import Results, Trial
 from tuning.reports.confirmation import confirmed
 from tuning.reports.importance import Importance
 from tuning.reports.scales import Scale, scales
+from tuning.reports.statistics import deviation, mean
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8C8C8C"
 SHADES = "cividis"  # dark to bright, also in grey and to the colour-blind
@@ -322,7 +323,7 @@ LOOKS = {"best": (BLUE, "o", ""), "paper": (ORANGE, "s", "//"), "CE": (GREEN, "^
 
 
 def per_class(results: Results) -> Figure | None:
-    """The mean test accuracy of each class, the frequent ones first, of the best config, the paper's setting and CE.
+    """The test accuracy of each class, the frequent ones first, of the best config, the paper's setting and CE.
 
     None where that was not measured.
     """
@@ -331,36 +332,42 @@ def per_class(results: Results) -> Figure | None:
         return None
     images, names = results.classes.train_images, results.classes.names
     order = sorted(range(len(images)), key=lambda c: -images[c])
-    heights = {role: [_percent(accuracy[c]) for c in order] for role, accuracy in groups.items()}
+    heights = {role: [_mean_and_std(accuracies[c]) for c in order] for role, accuracies in groups.items()}
     figure, axes = _canvas(8, 4.5)
     if len(order) > MOST_BARS:
+        shown = "mean"
         _class_points(axes, heights)
     else:
+        shown = "mean ± std"
         _class_bars(axes, heights)
         axes.set_xticks(range(len(order)), [f"{names[c]}\n{images[c]}" for c in order], fontsize=8)
     span = f"{images[order[0]]} to {images[order[-1]]}"
-    axes.set(xlabel=f"classes by their training images, {span}", ylabel="test accuracy (%)", ylim=(0, 100))
-    axes.set_title(f"{results.name}: accuracy of each class, mean over the fresh seeds")
+    axes.set(xlabel=f"classes by their training images, {span}", ylabel=f"test accuracy (%), {shown}", ylim=(0, 100))
+    axes.set_title(f"{results.name}: accuracy of each class on the fresh seeds")
     _legend_below(figure)
     return figure
 
 
-def _class_bars(axes: Axes, heights: dict[str, list[float]]) -> None:
+def _class_bars(axes: Axes, heights: dict[str, list[tuple[float, float]]]) -> None:
     width = 0.8 / len(heights)
     for i, (role, values) in enumerate(heights.items()):
         color, _, hatch = LOOKS[role]
         places = [place + (i - (len(heights) - 1) / 2) * width for place in range(len(values))]
-        axes.bar(places, values, width, color=color, hatch=hatch, edgecolor="white", label=role)
+        means, stds = zip(*values, strict=True)
+        axes.bar(places, means, width, color=color, hatch=hatch, edgecolor="white", label=role)
+        axes.errorbar(places, means, stds, fmt="none", ecolor="black", elinewidth=0.8, capsize=2)
 
 
-def _class_points(axes: Axes, heights: dict[str, list[float]]) -> None:
+def _class_points(axes: Axes, heights: dict[str, list[tuple[float, float]]]) -> None:
     for role, values in heights.items():
         color, marker, _ = LOOKS[role]
-        axes.plot(values, marker, color=color, ms=4, alpha=0.8, label=role)
+        axes.plot([centre for centre, _ in values], marker, color=color, ms=4, alpha=0.8, label=role)
 
 
-def _percent(value: float | None) -> float:
-    return math.nan if value is None else 100 * value
+def _mean_and_std(accuracies: Sequence[float]) -> tuple[float, float]:
+    """In percent; NaN, for which nothing is drawn, where there is none to tell."""
+    centre, spread = mean(accuracies), deviation(accuracies)
+    return math.nan if centre is None else 100 * centre, math.nan if spread is None else 100 * spread
 
 
 def _full(results: Results) -> list[Trial]:
