@@ -301,6 +301,10 @@ def load_parts(data: Data, root: Path | None = None) -> Parts:
 @lru_cache(maxsize=4)
 def _load_parts(sets: Sets, settings: str) -> Parts:
     data = Data.model_validate_json(settings)
+    if len(sets.class_names) < 2:
+        raise InputError(
+            f"{data.path or data.name} has one class, {''.join(sets.class_names)}; it must have two at least"
+        )
     parts, counts = _cut(data, sets)
     size = data.image_size or SOURCES[data.name].image_size
     train, meta, val, test = (_ready(part, data, size) for part in parts)

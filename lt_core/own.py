@@ -121,6 +121,8 @@ def _npz_images(path: Path, arrays: dict[str, Any], prefix: str) -> Images | Non
             f"{path}: {prefix}images is {images.dtype} {list(images.shape)}, but must be uint8 [N, height, width] or "
             "[N, height, width, channels]"
         )
+    if not images.size:
+        raise InputError(f"{path}: {prefix}images is {list(images.shape)}, but must hold an image")
     if images.shape[1] != images.shape[2] or images[:1].shape[3:] not in ((), (1,), (3,)):
         raise InputError(f"{path}: {prefix}images is {list(images.shape)}, but must be square with 1 or 3 channels")
     if labels.dtype.kind not in "iu" or labels.size != len(images):

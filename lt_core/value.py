@@ -53,6 +53,8 @@ class Value(BaseModel):
     def load(cls, text: str) -> Self:
         """The value that a YAML text describes; InputError names the line."""
         data = read_yaml(text)
+        if data is None:
+            raise InputError("line 1: there is nothing in it")
         try:
             return cls.parse(data)
         except InputError as error:

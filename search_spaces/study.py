@@ -231,7 +231,7 @@ class Study(Value):
     @property
     def confirming(self) -> int:
         """How many trainings confirm, at most: the top configs, the paper's setting, plain CE, the exact subset."""
-        return (self.confirm_top + 2 + self.confirm_full) * self.confirm
+        return (min(self.confirm_top, self.wanted) + 2 + self.confirm_full) * self.confirm
 
     @property
     def points(self) -> list[dict[str, Setting]]:

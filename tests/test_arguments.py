@@ -61,7 +61,9 @@ def test_a_value_that_is_no_yaml_is_refused_as_typed(text):
 
 def test_a_scale_is_typed_as_a_factor_or_as_epochs():
     assert [scale_factor(*typed, 200) for typed in ((0.5, None), (None, 50), (None, None))] == [0.5, 0.25, None]
-    assert scale_factor(0.0, None, 200) == scale_factor(None, 0, 200) == 0.0  # refused by whoever scales
+    assert "--epochs is -3; it must be at least 1" in sentence(scale_factor, None, -3, 200)
+    for scale in (0.0, -1.0, float("inf"), float("nan")):
+        assert f"--scale is {scale:g}; it must be a number above 0" in sentence(scale_factor, scale, None, 200)
     assert "give one of them" in sentence(scale_factor, 0.5, 50, 200)
 
 

@@ -9,7 +9,7 @@ import yaml
 from lt_core import InputError, TrainConfig
 from lt_core.losses import Loss
 from lt_core.sources import SOURCES
-from search_spaces import CONFIGS, SPACES, TABLES, Edition, Space, Table
+from search_spaces import CONFIGS, SPACES, TABLES, Edition, Space, Study, Table
 from tuning.verbs.catalogue import methods, methods_table, show
 
 
@@ -82,6 +82,22 @@ def test_the_text_says_what_the_document_says(capsys, name):
     expected = document(capsys, name)
     assert show(name, as_json=False) == 0
     assert yaml.safe_load(capsys.readouterr().out) == expected
+
+
+def test_a_file_is_shown_like_what_ships(capsys, tmp_path):
+    space, study = SPACES["demo"], Study(space=SPACES["demo"], trials=7)
+    for value in (space.base, space, study):
+        (tmp_path / "own.yaml").write_text(value.dump())
+        shown = document(capsys, str(tmp_path / "own.yaml"))
+        if value is space.base:
+            assert TrainConfig.parse(shown["config"]) == space.base
+        else:
+            assert shown == {**document(capsys, "demo"), "trials": 7 if value is study else 16}
+
+
+@pytest.mark.parametrize(("name", "group"), [("digits", "datasets"), ("influence_balanced", "losses")])
+def test_anything_else_that_ships_is_said_what_it_is(capsys, name, group):
+    assert document(capsys, name)[group] == {name: document(capsys)[group][name]}
 
 
 @pytest.mark.parametrize(("name", "guess"), [("dmeo", "demo"), ("ib2021-cifar1", "ib2021-cifar10")])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from lt_core import __version__
 from search_spaces import CONFIGS, SPACES, Study
 from tuning import cli
 from tuning.log.events import StudyFolder
@@ -31,6 +32,12 @@ def test_help_waits_for_no_heavy_import():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "search" in done.stdout and "train" in done.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    command = [sys.executable, "-m", "tuning.cli", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
 
 
 def test_every_verb_takes_what_the_contract_says():
@@ -71,8 +78,8 @@ SEARCH = [
     (["demo", "--cpus", "-1"], "`cpus` is -1"),
     (["demo", "--sampler", "tpf"], "`sampler` is 'tpf' (did you mean `tpe`?)"),
     (["demo", "--seed", "-1"], "`seed` is -1"),
-    (["demo", "--epochs", "0"], "0"),
-    (["demo", "--scale", "-2"], "-2"),
+    (["demo", "--epochs", "0"], "--epochs is 0; it must be at least 1"),
+    (["demo", "--scale", "-2"], "--scale is -2; it must be a number above 0"),
     (["demo", "--scale", "nan"], "nan"),
     (["demo", "--scale", "2", "--epochs", "8"], "give one of them"),
     (["demo", "--name", "../x"], "--name `../x` is no study name"),

@@ -40,15 +40,19 @@ def names(found: Exported) -> list[str]:
 
 
 def test_configs_are_written_by_rank_as_they_were_trained(home, tmp_path):
-    files = export_configs(home.tracking_uri, "night", 99, tmp_path / "not" / "yet")
-    assert [path.name for path in files] == CONFIGS
-    for path, trial in zip(files, RANKED, strict=True):
+    found = export_configs(home.tracking_uri, "night", 99, tmp_path / "not" / "yet")
+    assert names(found) == CONFIGS
+    (note,) = found.notes
+    assert note == f"{len(CONFIGS)} of the 99 configs asked for: study night has no more of full length"
+    for path, trial in zip(found.files, RANKED, strict=True):
         config = TrainConfig.load(path.read_text(encoding="utf-8"))
         assert config == trained(trial).config and config.id == trained(trial).config.id
 
 
 def test_a_file_says_where_it_comes_from(home, tmp_path):
-    (path,) = export_configs(home.tracking_uri, "night", 1, tmp_path)
+    found = export_configs(home.tracking_uri, "night", 1, tmp_path)
+    (path,) = found.files
+    assert not found.notes
     head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     score, epoch = trained(2).history[-1].score, trained(2).history[-1].best_epoch
     assert head[0] == "# IB on digits, imbalance 20.0: trial 2 of study night, rank 1"
@@ -77,6 +81,12 @@ def test_a_folder_that_cannot_be_made_is_refused(home, tmp_path):
 def test_a_record_that_does_not_answer_is_refused(tmp_path):
     with pytest.raises(InputError, match="is no folder that can be written"):
         export_configs(f"sqlite:///{tmp_path}/none/mlflow.db", "a", 1, tmp_path / "out")
+
+
+def test_a_device_that_there_is_not_is_refused_before_anything_is_written(home, tmp_path):
+    with pytest.raises(InputError, match="there is no device `tpu`"):
+        export(home, "night", 1, tmp_path / "out", by="score", model=True, register=True, device="tpu")
+    assert not (tmp_path / "out").exists()
 
 
 # --- the folder -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from test_layouts import broken, learns, refused
 
 from lt_core import Data
 from lt_core.data import load_parts
+from lt_core.value import InputError
 
 COUNTS = (10, 8, 6)
 
@@ -156,7 +157,7 @@ def test_labels_that_are_numbers_have_the_order_of_numbers(tmp_path):
 
 
 def test_a_csv_may_have_a_column_split(tmp_path):
-    rows = [[f"i/{i}.png", "c", part] for i, part in enumerate(["train", "train", "val", "test", "train"])]
+    rows = [[f"i/{i}.png", "cd"[i % 2], part] for i, part in enumerate(["train", "train", "val", "test", "train"])]
     table(tmp_path, rows, ("path", "label", "split"))
     assert sizes(load_parts(csv_data(), tmp_path)) == [3, 0, 1, 1]
 
@@ -244,6 +245,7 @@ def test_an_npz_may_have_arrays_of_its_parts(tmp_path):
         ({"images": np.zeros((24, 8, 8, 1))}, "images is float64"),
         ({"images": np.zeros((24, 8, 9, 1), np.uint8)}, "must be square"),
         ({"images": np.zeros((24, 8, 8, 2), np.uint8)}, "1 or 3 channels"),
+        ({"images": np.zeros((0, 8, 8), np.uint8), "labels": np.zeros(0, int)}, "must hold an image"),
         ({"split": np.array(["dev"] * 24)}, "split holds 'dev'"),
         ({"split": np.array(["train"] * 23)}, "split has 23 values"),
         ({"split": np.array(["val"] * 24)}, "split has no image to train on"),
@@ -254,6 +256,12 @@ def test_a_bad_array_is_named(changes, said, tmp_path):
     arrays(tmp_path, **changes)
     found = refused(npz_data(), tmp_path)
     assert str(tmp_path / "mine.npz") in found and said in found
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    arrays(tmp_path, labels=np.zeros(24, int), class_names=np.array(["cat"]))
+    with pytest.raises(InputError, match=r"mine\.npz has one class, cat; it must have two at least"):
+        load_parts(npz_data(), tmp_path)
 
 
 def test_an_npz_that_is_none_or_damaged_is_named(tmp_path):

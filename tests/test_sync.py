@@ -123,6 +123,13 @@ def test_what_is_neither_study_nor_file_is_named(home):
         sync(home, "../x")
 
 
+@pytest.mark.parametrize(("text", "says"), [("", "holds no event"), ("hello\n", "is no event log of this version")])
+def test_a_file_that_is_no_log_is_refused(home, tmp_path, text, says):
+    (tmp_path / "notes.txt").write_text(text)
+    with pytest.raises(InputError, match=says):
+        sync(home, str(tmp_path / "notes.txt"))
+
+
 def test_a_server_that_does_not_answer_is_refused(home):
     study(home, *EVENTS)
     with pytest.raises(InputError, match="does not answer"):

@@ -14,6 +14,24 @@ app = typer.Typer(
     help="Search, ablate and compare long-tail losses on a laptop or a GPU cluster.",
 )
 
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from lt_core import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """What stands before a verb."""
+
+
 Texts = list[str] | None
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Where studies lie. [LT_HOME, or ./lt-runs]")]
 UriOption = Annotated[
@@ -229,7 +247,7 @@ def export(
     """Write a study's best configs as files that `train` reruns to the same score, and the best one's model."""
     _quiet()
     from tuning.exports import export as writing
-    from tuning.exports.exported import Exported, show
+    from tuning.exports.exported import show
     from tuning.shell.home import Home
 
     place = Home.at(home, tracking_uri)
@@ -237,7 +255,7 @@ def export(
     if form == "yaml":
         found = writing.export(place, study, top, folder, by=by, model=model, register=register, device=device)
     else:
-        found = Exported(tuple(writing.export_configs(place.tracking_uri, study, top, folder, form, by)))
+        found = writing.export_configs(place.tracking_uri, study, top, folder, form, by)
     return show(found, as_json)
 
 
@@ -300,12 +318,14 @@ def compare(
 
 @app.command("show")
 def show_(
-    name: Annotated[str | None, typer.Argument(help="A config, space or table.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A config, space, table, dataset, loss ..., or a YAML file.")
+    ] = None,
     home: HomeOption = None,
     tracking_uri: UriOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List configs, spaces, tables, datasets and losses, or resolve one of them; trains nothing."""
+    """List what ships; or resolve a config, a space or a table, or a file of one's own; trains nothing."""
     from tuning.verbs import catalogue
 
     return catalogue.show(name, as_json)
@@ -340,7 +360,7 @@ def sync(
 @app.command()
 def ui(
     study: Annotated[str | None, typer.Argument(help="[the newest]")] = None,
-    port: Annotated[int, typer.Option(help="Of the server.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the server.")] = 5000,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     home: HomeOption = None,
     tracking_uri: UriOption = None,

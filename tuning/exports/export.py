@@ -79,7 +79,7 @@ class Folder:
 
 def export_configs(
     tracking_uri: str, study: str, top: int, out: Path, form: str = "yaml", by: str = "score"
-) -> list[Path]:
+) -> Exported:
     """Write the `top` best configs of a study in the record as best.yaml, best-2.yaml, ... or in another format.
 
     by: as of `winners`. InputError where the record has no such study, or none of its trials can be ranked.
@@ -88,7 +88,7 @@ def export_configs(
     check_answers(tracking_uri)
     found = winners(tracking_uri, study, top, by)
     with _writable(out):
-        return _write_configs(Folder(out), found, form)
+        return Exported(tuple(_write_configs(Folder(out), found, form)), notes=tuple(fewer(found, top)))
 
 
 def export(
@@ -100,11 +100,12 @@ def export(
     """
     check_answers(home.tracking_uri)
     found = winners(home.tracking_uri, study, top, by)
+    on = chosen_device(_recorded_on(found.best[0]) if device == "auto" else device)
     folder = Folder(out)
     with _writable(out):
         folder.check()
         _write_configs(folder, found, "yaml")
-    trained = _trained(home, found, device) if model else None
+    trained = _trained(home, found, on) if model else None
     with _writable(out):
         if trained:
             _write_model(folder, found, trained)
@@ -113,7 +114,7 @@ def export(
     with _writable(out):
         folder.write(README, handout.readme(found, trained, registered, without_secrets(home.tracking_uri)))
         files = tuple(folder.close())
-    notes = [*_notes(found.best[0], trained), *([failure] if failure else [])]
+    notes = [*fewer(found, top), *_notes(found.best[0], trained), *([failure] if failure else [])]
     return Exported(files, registered, tuple(notes), bool(failure))
 
 
@@ -134,10 +135,9 @@ def _write_configs(folder: Folder, found: Winners, form: str) -> list[Path]:
 # --- the model --------------------------------------------------------------------------------------
 
 
-def _trained(home: Home, found: Winners, device: str) -> Network:
+def _trained(home: Home, found: Winners, on: str) -> Network:
     """The network of the best config, from where it was kept or trained again."""
     winner, console = found.best[0], Console(stderr=True)
-    on = chosen_device(_recorded_on(winner) if device == "auto" else device)
     store = _checkpoints(home, found)
     retraining = Retraining(winner.config, home.data, on, store, checkpoint_name(winner.trial))
     if not retraining.kept:
@@ -203,6 +203,18 @@ def _model_document(winner: Winner, trained: Network) -> dict[str, Any]:
         "difference": None if trained.score is None else trained.score - winner.score,
         "test": values,
     }
+
+
+def fewer(found: Winners, top: int) -> list[str]:
+    """Why there are not as many configs as were asked for."""
+    if len(found.best) == top:
+        return []
+    confirmed = ", confirmed on fresh seeds" if found.by == "confirmed" else ""
+    best = "on the Pareto front" if len(found.objectives) > 1 else "of full length"
+    within = f", within {' and '.join(found.constraints)}" if found.constraints else ""
+    return [
+        f"{len(found.best)} of the {top} configs asked for: study {found.study} has no more {best}{confirmed}{within}"
+    ]
 
 
 def _notes(winner: Winner, trained: Network | None) -> Iterator[str]:

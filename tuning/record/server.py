@@ -20,7 +20,7 @@ from tuning.record.tracking import check_answers
 from tuning.shell.home import Home
 from tuning.shell.uris import is_server, without_secrets
 
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def serve(home: Home, study: str | None, port: int, browser: bool, as_json: bool) -> int:
@@ -42,7 +42,10 @@ def serve(home: Home, study: str | None, port: int, browser: bool, as_json: bool
     process = _start(home, port, log)
     try:
         if not _answers(process, address):
-            typer.echo(f"error: the MLflow server did not start; {log} says why", err=True)
+            slow = f"did not answer within {START_SECONDS} s; its log is {log}"
+            typer.echo(
+                f"error: the MLflow server {slow if process.poll() is None else f'ended: {log} says why'}", err=True
+            )
             return 1
         _announce(address + shown, " (Ctrl-C ends)", browser, as_json)
         return process.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lt_core.value import InputError, nearest
-from tuning.log.events import Ended, Event, StudyFolder, TableFolder, folders, is_name, lock, table_folders
+from tuning.log.events import Ended, Event, StudyFolder, TableFolder, folders, is_name, lock, read_events, table_folders
 from tuning.log.journal import Journal
 from tuning.record.tracking import check_answers, reason
 from tuning.record.writer import Writer
@@ -50,7 +50,10 @@ def _named(home: Home, what: str) -> Path:
     if not Path(what).is_file():
         known = nearest(what, [folder.name for folder in (*folders(home.path), *table_folders(home.path))])
         raise InputError(f"there is no study {what} in {home.path}, nor a file of that name{known}")
-    return Path(what).absolute()
+    log = Path(what).absolute()
+    if not any(True for _ in read_events(log)):
+        raise InputError(f"{log} holds no event: it is the log of no study, table or training")
+    return log
 
 
 def _synced(home: Home, log: Path, *, named: bool) -> Synced:

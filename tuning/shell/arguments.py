@@ -1,5 +1,6 @@
 """What is typed on the command line -> values; InputError repeats what was typed and says what is expected."""
 
+import math
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -27,6 +28,10 @@ def scale_factor(scale: float | None, epochs: int | None, own: int) -> float | N
     """What --scale, or --epochs for a config of `own` epochs, multiplies epochs by; None where neither is given."""
     if scale is not None and epochs is not None:
         raise InputError("--scale and --epochs say the same: give one of them")
+    if epochs is not None and epochs < 1:
+        raise InputError(f"--epochs is {epochs}; it must be at least 1")
+    if scale is not None and not 0 < scale < math.inf:
+        raise InputError(f"--scale is {scale:g}; it must be a number above 0")
     return scale if epochs is None else epochs / own
 
 

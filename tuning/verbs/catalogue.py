@@ -2,10 +2,12 @@
 
 import json
 import typing
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from lt_core.config import TrainConfig
 from lt_core.losses import Loss
 from lt_core.meta import Reweighting
 from lt_core.models import Model
@@ -17,7 +19,9 @@ from search_spaces import CONFIGS, SPACES, TABLES, Study, baselines
 from search_spaces.cb2019 import class_balanced
 from search_spaces.cdb2020 import class_difficulty
 from search_spaces.ib2021 import influence_balanced
+from search_spaces.space import Space
 from search_spaces.study import last_switch
+from tuning.shell.home import load_file
 from tuning.verbs.table_catalogue import resolved
 
 RECIPES = (  # methods that are more than a loss and its weights: what they make of a config of plain CE
@@ -40,24 +44,43 @@ def show(name: str | None, as_json: bool) -> int:
     console = Console()
     if name is None:
         found: dict[str, Any] = _catalogue()
-    elif name in SPACES:
-        found = _space(name)
-    elif name in CONFIGS:
-        found = {
-            "id": CONFIGS[name].id,
-            "recipe_id": CONFIGS[name].recipe_id,
-            "config": CONFIGS[name].plain(),
-        }
-    elif name in TABLES:
-        found = resolved(TABLES[name])
     else:
-        raise unknown("config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
+        found = _entry(name)
     if as_json:
         console.file.write(json.dumps(found, indent=2) + "\n")
     else:
         shown = {key: part for key, part in found.items() if key != "configs" or name is None}  # a table's are many
         console.print(_text(shown), highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _entry(name: str) -> dict[str, Any]:
+    """A space, a config or a table resolved, by its name or from a file; of anything else that ships, what it is."""
+    if name in SPACES:
+        return _study(Study(space=SPACES[name]))
+    if name in CONFIGS:
+        return _config(CONFIGS[name])
+    if name in TABLES:
+        return resolved(TABLES[name])
+    if Path(name).is_file():
+        return _of_file(Path(name))
+    found = {group: {name: entries[name]} for group, entries in _catalogue().items() if name in entries}
+    if not found:
+        raise unknown("config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
+    return found
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    value = load_file(path, _kind)
+    if isinstance(value, TrainConfig):
+        return _config(value)
+    return _study(value if isinstance(value, Study) else Study.parse({"space": value.plain()}))
+
+
+def _kind(plain: object) -> type[Study] | type[Space] | type[TrainConfig]:
+    """What a file describes, by a field that only this has."""
+    fields = plain if isinstance(plain, dict) else {}
+    return Study if "space" in fields else Space if "domains" in fields else TrainConfig
 
 
 def _catalogue() -> dict[str, Any]:
@@ -90,8 +113,11 @@ def methods_table() -> str:
     return "\n".join(["| field | name | what it is |", "| --- | --- | --- |", *lines])
 
 
-def _space(name: str) -> dict[str, Any]:
-    study = Study(space=SPACES[name])
+def _config(config: TrainConfig) -> dict[str, Any]:
+    return {"id": config.id, "recipe_id": config.recipe_id, "config": config.plain()}
+
+
+def _study(study: Study) -> dict[str, Any]:
     return {
         "about": study.space.about,
         "trials": study.wanted,

@@ -103,7 +103,7 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str, console: Cons
 def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
     """The best config's file, or why it could not be read back: a record that fails now costs no study its end."""
     try:
-        return export_configs(home.tracking_uri, folder.name, 1, folder.path / "export")[0], ""
+        return export_configs(home.tracking_uri, folder.name, 1, folder.path / "export").files[0], ""
     except Exception as error:  # whatever a server does
         return None, f"its best config could not be read back ({reason(error)})"
 
