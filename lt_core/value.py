@@ -77,7 +77,7 @@ class Value(BaseModel):
 
 
 V = TypeVar("V", bound=Value)
-Classes = tuple[type[Value], ...]  # those that a field's annotation allows, by `kind` where they are several
+_Allowed = tuple[type[Value], ...]  # the classes that a field may hold
 
 
 def override(value: V, changes: Mapping[str, object]) -> V:
@@ -165,7 +165,7 @@ def _set(data: dict[str, Any], path: str, new: object) -> None:
     parent[last if key is None else key] = new
 
 
-def _filled(allowed: Classes, data: Any) -> Any:
+def _filled(allowed: _Allowed, data: Any) -> Any:
     """Plain data with the defaults of the fields that it leaves out; what is wrong in it stays as it is."""
     if isinstance(data, list):
         return [_filled(allowed, item) for item in data]
@@ -358,7 +358,7 @@ def _locate(cls: type[Value], data: object, loc: tuple[int | str, ...], *, missi
     """Where an error is: its dotted path without pydantic's union tags, the class that holds it, its fields."""
     path: list[str] = []
     holder: type[Value] = cls
-    allowed: Classes = (cls,)
+    allowed: _Allowed = (cls,)
     node: Any = data
     for i, part in enumerate(loc):
         inside = (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int))
@@ -379,7 +379,7 @@ def _fields(cls: type[Value]) -> dict[str, FieldInfo]:
 
 
 @cache
-def _inside(cls: type[Value]) -> dict[str, Classes]:
+def _inside(cls: type[Value]) -> dict[str, _Allowed]:
     """The Value classes that each of a class's fields may hold."""
     return {
         name: tuple(c for c in _flatten(field.annotation) if isinstance(c, type) and issubclass(c, Value))
@@ -387,7 +387,7 @@ def _inside(cls: type[Value]) -> dict[str, Classes]:
     }
 
 
-def _chosen(allowed: Classes, data: object) -> type[Value] | None:
+def _chosen(allowed: _Allowed, data: object) -> type[Value] | None:
     """Of the classes that are allowed, the one that this data describe: by `kind` where they are several."""
     kind = data.get("kind") if isinstance(data, dict) else None
     tagged = [c for c in allowed if "kind" in c.model_fields and c.model_fields["kind"].default == kind]

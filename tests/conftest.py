@@ -17,6 +17,8 @@ import psutil
 import pytest
 
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}  # read when it is imported
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's job in the background: children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 T = TypeVar("T")
 COMMAND = Path(sys.executable).with_name("lt-tune")

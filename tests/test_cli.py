@@ -115,7 +115,7 @@ OTHERS = [
     (["predict", "none", "x.png"], "none cannot be read: No such file or directory"),
     (["predict", "none"], "Missing argument"),
     (["predict", "none", "x.png", "--top", "0"], "--top"),
-    (["show", "dmo"], "there is no config, space or table `dmo` (did you mean `demo`?)"),
+    (["show", "dmo"], "there is no file, config, space or table `dmo` (did you mean `demo`?)"),
     (["submit", "--address", "http://127.0.0.1:1", "search", "demo"], "127.0.0.1:1"),
     (["submit", "--json", "search", "demo", "--address", "http://127.0.0.1:1"], "127.0.0.1:1 is no Ray dashboard"),
     (["submit", "export", "demo-1"], "submit takes one of search, ablate, train and its options, not `export`"),

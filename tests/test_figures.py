@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from test_confirmation import THREE, confirming
@@ -205,9 +206,20 @@ def test_few_classes_have_a_bar_for_each_config_the_frequent_first():
     figure = drawn(figures.per_class(of_classes(3)))
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["c2\n3", "c1\n2", "c0\n1"]
-    heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
+    heights = [[bar.get_height() for bar in bars] for bars in axes.containers if isinstance(bars, BarContainer)]
     assert [values[1:] for values in heights] == [[60, 60], [61, 61]] and all(math.isnan(v[0]) for v in heights)
-    assert texts(figure) == ["best", "paper"]
+    assert texts(figure) == ["best", "paper"] and axes.get_ylabel() == "test accuracy (%), mean ± std"
+
+
+def test_the_bars_say_how_far_the_seeds_differ():
+    some = of_classes(2)
+    assert some.classes is not None
+    two_seeds = replace(some.classes, accuracy={10: (0.5, 0.25), 13: (0.75, 0.25)})  # both of the best config
+    axes = drawn(figures.per_class(replace(some, classes=two_seeds))).axes[0]
+    (whiskers,) = (c for c in axes.containers if isinstance(c, ErrorbarContainer))
+    (lines,) = whiskers.lines[2]
+    ends = [[y for _, y in segment] for segment in lines.get_segments()]
+    assert ends == [[25, 25], pytest.approx([62.5 - 17.678, 62.5 + 17.678], abs=1e-3)]
 
 
 def test_many_classes_have_points():

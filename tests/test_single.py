@@ -13,7 +13,7 @@ from search_spaces import CONFIGS
 from tuning.engine.single import resolve
 
 DEMO = CONFIGS["demo"]
-EPOCHS = 64  # of small batches: enough that an interrupt comes before the end on a busy machine, too
+EPOCHS = 64  # enough that an interrupt comes before the end
 
 
 def resolved(name="demo", changes=None, seed=None, scale=None, epochs=None):
@@ -123,7 +123,7 @@ def test_test_accuracies_of_each_epoch_are_recorded_where_the_config_asks_for_th
     "sent", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda sent: sent.name
 )
 def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
-    command = ("train", "demo", "--epochs", EPOCHS, "--set", "batch_size=16")
+    command = ("train", "demo", "--epochs", EPOCHS, "--set", "batch_size=32")
     process = lt.start(*command)
     lt.until(process, lambda: len(logged(lt)) >= 4)
     code, out, _ = lt.end(process, sent)
@@ -137,7 +137,7 @@ def test_a_training_that_was_cut_goes_on_to_the_same_numbers(lt, sent):
     code, out, err = lt.here(*command, "--json")
     assert code == 0, err
     finished = json.loads(out)
-    whole = list(fit(resolved(epochs=EPOCHS, changes={"batch_size": 16})[0]))
+    whole = list(fit(resolved(epochs=EPOCHS, changes={"batch_size": 32})[0]))
     assert logged(lt) == list(range(1, EPOCHS + 1))
     (run,) = lt.runs()
     assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from lt_core.config import TrainConfig
 from lt_core.data import Data
 from lt_core.identity import core_id
+from lt_core.sources import SOURCES
 from lt_core.value import InputError
 from tuning.engine.measures import satisfied
 from tuning.log.events import Asked, History, Kind, Told, TrialRecord, fold, read_events
@@ -70,21 +71,14 @@ class Library:
         tags: Callable[[TrainConfig], dict[str, str]],
         reads: Sequence[str] = (),
     ) -> set[str]:
-        """The ids of the configs that need not be trained, as far as can be told without reading a named dataset."""
-        asked = {config.id: self._identities(config, tags) for config in configs}
-        return {id for id, known in asked.items() if any(self.has(identity, kind, reads) for identity in known)}
-
-    def _identities(
-        self, config: TrainConfig, tags: Callable[[TrainConfig], dict[str, str]]
-    ) -> Iterable[dict[str, str]]:
-        """Under what a config may have been trained: a dataset is what it was, but the user's own files may differ."""
-        trained = [key for key in self._finished if key[0] == config.id]
-        if not trained or config.data.path is None:
-            return [dict(zip(KEYS, key, strict=True)) for key in trained]
-        try:
-            return [tags(config)]
-        except InputError:
-            return []
+        """The ids of the configs that need not be trained, as far as can be told without reading verified datasets."""
+        trained: dict[str, list[dict[str, str]]] = {}
+        for key in self._finished:
+            trained.setdefault(key[0], []).append(dict(zip(KEYS, key, strict=True)))
+        known = {
+            config.id: _as_it_is_now(config, trained[config.id], tags) for config in configs if config.id in trained
+        }
+        return {name for name, found in known.items() if any(self.has(each, kind, reads) for each in found)}
 
     def seconds(self, config: TrainConfig) -> float | None:
         """The median time of an epoch of like data, network, batch and precision; None where none was recorded."""
@@ -146,6 +140,18 @@ class Library:
         except InputError as error:
             self._unreadable[path] = str(error)
             return None
+
+
+def _as_it_is_now(
+    config: TrainConfig, trained: list[dict[str, str]], tags: Callable[[TrainConfig], dict[str, str]]
+) -> list[dict[str, str]]:
+    """Under which identities a config would be trained: of data that may have changed only `tags`, which reads them."""
+    if config.data.path is None and not SOURCES[config.data.name].files:  # MD5 says that they are what they were
+        return trained
+    try:
+        return [tags(config)]
+    except InputError:
+        return []
 
 
 def _finished_keys(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -88,7 +88,7 @@ def export_configs(
     check_answers(tracking_uri)
     found = winners(tracking_uri, study, top, by)
     with _writable(out):
-        return Exported(tuple(_write_configs(Folder(out), found, form)), notes=tuple(fewer(found, top)))
+        return Exported(tuple(_write_configs(Folder(out), found, form)), notes=tuple(_why_fewer(found, top)))
 
 
 def export(
@@ -100,12 +100,12 @@ def export(
     """
     check_answers(home.tracking_uri)
     found = winners(home.tracking_uri, study, top, by)
-    on = chosen_device(_recorded_on(found.best[0]) if device == "auto" else device)
+    on = chosen_device(_recorded_on(found.best[0]) if device == "auto" else device) if model else None
     folder = Folder(out)
     with _writable(out):
         folder.check()
         _write_configs(folder, found, "yaml")
-    trained = _trained(home, found, on) if model else None
+    trained = _trained(home, found, on) if on else None
     with _writable(out):
         if trained:
             _write_model(folder, found, trained)
@@ -114,7 +114,7 @@ def export(
     with _writable(out):
         folder.write(README, handout.readme(found, trained, registered, without_secrets(home.tracking_uri)))
         files = tuple(folder.close())
-    notes = [*fewer(found, top), *_notes(found.best[0], trained), *([failure] if failure else [])]
+    notes = [*_why_fewer(found, top), *_notes(found.best[0], trained), *([failure] if failure else [])]
     return Exported(files, registered, tuple(notes), bool(failure))
 
 
@@ -205,11 +205,11 @@ def _model_document(winner: Winner, trained: Network) -> dict[str, Any]:
     }
 
 
-def fewer(found: Winners, top: int) -> list[str]:
+def _why_fewer(found: Winners, top: int) -> list[str]:
     """Why there are not as many configs as were asked for."""
     if len(found.best) == top:
         return []
-    confirmed = ", confirmed on fresh seeds" if found.by == "confirmed" else ""
+    confirmed = ", confirmed on as many fresh seeds as any" if found.by == "confirmed" else ""
     best = "on the Pareto front" if len(found.objectives) > 1 else "of full length"
     within = f", within {' and '.join(found.constraints)}" if found.constraints else ""
     return [

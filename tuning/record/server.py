@@ -42,10 +42,11 @@ def serve(home: Home, study: str | None, port: int, browser: bool, as_json: bool
     process = _start(home, port, log)
     try:
         if not _answers(process, address):
-            slow = f"did not answer within {START_SECONDS} s; its log is {log}"
-            typer.echo(
-                f"error: the MLflow server {slow if process.poll() is None else f'ended: {log} says why'}", err=True
-            )
+            if process.poll() is None:
+                said = f"the MLflow server did not answer within {START_SECONDS} s; its log is {log}"
+            else:
+                said = f"the MLflow server ended before it answered; {log} says why"
+            typer.echo(f"error: {said}", err=True)
             return 1
         _announce(address + shown, " (Ctrl-C ends)", browser, as_json)
         return process.wait()

@@ -51,7 +51,7 @@ def _named(home: Home, what: str) -> Path:
         known = nearest(what, [folder.name for folder in (*folders(home.path), *table_folders(home.path))])
         raise InputError(f"there is no study {what} in {home.path}, nor a file of that name{known}")
     log = Path(what).absolute()
-    if not any(True for _ in read_events(log)):
+    if next(read_events(log), None) is None:
         raise InputError(f"{log} holds no event: it is the log of no study, table or training")
     return log
 

@@ -24,7 +24,7 @@ CAPTIONS = {
     "slices": "The score over the domain of each symbol; trials of full length only.",
     "parallel": "Each line is a trial of full length: its settings and its score.",
     "importance": "How much each symbol mattered.",
-    "classes": "The test accuracy of each class, the frequent ones first, on the fresh seeds.",
+    "classes": "The test accuracy of each class, the frequent ones first, on the fresh seeds: means, bars with ± std.",
     "front": "Trials by their objectives; those joined by the line are bettered by no other.",
     "rungs": "The running score by epoch, and the rungs where trials were compared.",
 }

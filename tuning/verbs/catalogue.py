@@ -55,18 +55,18 @@ def show(name: str | None, as_json: bool) -> int:
 
 
 def _entry(name: str) -> dict[str, Any]:
-    """A space, a config or a table resolved, by its name or from a file; of anything else that ships, what it is."""
+    """A space, a config, a table or a file of one's own resolved; of anything else that ships, what it is."""
     if name in SPACES:
         return _study(Study(space=SPACES[name]))
     if name in CONFIGS:
         return _config(CONFIGS[name])
     if name in TABLES:
         return resolved(TABLES[name])
-    if Path(name).is_file():
-        return _of_file(Path(name))
     found = {group: {name: entries[name]} for group, entries in _catalogue().items() if name in entries}
+    if not found and Path(name).is_file():
+        return _of_file(Path(name))
     if not found:
-        raise unknown("config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
+        raise unknown("file, config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
     return found
 
 
@@ -74,7 +74,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     value = load_file(path, _kind)
     if isinstance(value, TrainConfig):
         return _config(value)
-    return _study(value if isinstance(value, Study) else Study.parse({"space": value.plain()}))
+    return _study(value if isinstance(value, Study) else Study(space=value))
 
 
 def _kind(plain: object) -> type[Study] | type[Space] | type[TrainConfig]:
