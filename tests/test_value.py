@@ -342,3 +342,9 @@ def test_unknown_lists_at_most_twelve_names():
     said = str(unknown("space", "n3x", (f"n{i}" for i in range(20))))
     assert said.startswith("there is no space `n3x` (did you mean `n3`?); allowed: n0, n1,")
     assert said.endswith("n11, ...")
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "null\n"])
+def test_an_empty_file_is_refused(text):
+    with pytest.raises(InputError, match="line 1: there is nothing in it"):
+        TrainConfig.load(text)
