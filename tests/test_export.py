@@ -89,6 +89,11 @@ def test_a_device_that_there_is_not_is_refused_before_anything_is_written(home, 
     assert not (tmp_path / "out").exists()
 
 
+def test_without_a_model_no_device_is_needed(home, tmp_path):
+    found = export(home, "night", 1, tmp_path, by="score", model=False, register=False, device="tpu")
+    assert "best.yaml" in names(found)
+
+
 # --- the folder -------------------------------------------------------------------------------------
 
 

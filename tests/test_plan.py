@@ -19,6 +19,10 @@ def study(**fields):
     return Study.parse({"space": SPACES["demo"].plain(), **fields})
 
 
+def test_no_more_configs_are_confirmed_than_there_are_trials():
+    assert [study(trials=n, confirm=2, confirm_top=9).confirming for n in (4, 9, 16)] == [12, 22, 22]
+
+
 def test_a_plan_counts_trainings_epochs_and_hours(home):
     made = study(trials=9, confirm=2, budget={"epochs": 100})
     found = plan(made, home, share=0.25, concurrent=4, seconds=36.0)

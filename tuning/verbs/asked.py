@@ -129,7 +129,16 @@ def _load(space: str) -> Study:
     path = Path(space)
     if path.suffix not in (".yaml", ".yml") and not path.is_file():
         raise unknown("space", space, SPACES)
-    found = load_file(path, lambda plain: Study if isinstance(plain, dict) and "space" in plain else Space)
+    return as_study(load_file(path, kind_of_file))
+
+
+def kind_of_file(plain: object) -> type[Study] | type[Space]:
+    """Whether a file's plain data describe a study, or the space of one."""
+    return Study if isinstance(plain, dict) and "space" in plain else Space
+
+
+def as_study(found: Study | Space) -> Study:
+    """A study, which a space alone is with every other field at its default."""
     return found if isinstance(found, Study) else Study(space=found)
 
 

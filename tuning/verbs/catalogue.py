@@ -22,6 +22,7 @@ from search_spaces.ib2021 import influence_balanced
 from search_spaces.space import Space
 from search_spaces.study import last_switch
 from tuning.shell.home import load_file
+from tuning.verbs.asked import as_study, kind_of_file
 from tuning.verbs.table_catalogue import resolved
 
 RECIPES = (  # methods that are more than a loss and its weights: what they make of a config of plain CE
@@ -62,25 +63,22 @@ def _entry(name: str) -> dict[str, Any]:
         return _config(CONFIGS[name])
     if name in TABLES:
         return resolved(TABLES[name])
-    found = {group: {name: entries[name]} for group, entries in _catalogue().items() if name in entries}
-    if not found and Path(name).is_file():
+    if found := {group: {name: entries[name]} for group, entries in _catalogue().items() if name in entries}:
+        return found
+    if Path(name).is_file():
         return _of_file(Path(name))
-    if not found:
-        raise unknown("file, config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
-    return found
+    raise unknown("file, config, space or table", name, dict.fromkeys([*SPACES, *CONFIGS, *TABLES]))
 
 
 def _of_file(path: Path) -> dict[str, Any]:
     value = load_file(path, _kind)
-    if isinstance(value, TrainConfig):
-        return _config(value)
-    return _study(value if isinstance(value, Study) else Study(space=value))
+    return _config(value) if isinstance(value, TrainConfig) else _study(as_study(value))
 
 
 def _kind(plain: object) -> type[Study] | type[Space] | type[TrainConfig]:
-    """What a file describes, by a field that only this has."""
-    fields = plain if isinstance(plain, dict) else {}
-    return Study if "space" in fields else Space if "domains" in fields else TrainConfig
+    """What a file describes, by a field that no config has."""
+    searched = isinstance(plain, dict) and {"space", "domains"} & plain.keys()
+    return kind_of_file(plain) if searched else TrainConfig
 
 
 def _catalogue() -> dict[str, Any]:
