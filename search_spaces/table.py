@@ -229,8 +229,17 @@ class Table:
         """The unit of a cell."""
         return row.unit or column.unit
 
-    def cells(self, edition: Edition = Edition()) -> Iterator[Cell]:
-        """The cells that have a config, in an edition."""
+    def cells(self, edition: Edition = Edition()) -> tuple[Cell, ...]:
+        """The cells that have a config, in an edition; built once."""
+        if edition not in self._known:
+            self._known[edition] = tuple(self._built(edition))
+        return self._known[edition]
+
+    @cached_property
+    def _known(self) -> dict[Edition, tuple[Cell, ...]]:
+        return {}
+
+    def _built(self, edition: Edition) -> Iterator[Cell]:
         for row in self.rows:
             made: dict[str, Mapping[str, TrainConfig]] = {}  # columns that read one training share its config
             for column in self.columns_of(row):

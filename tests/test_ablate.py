@@ -12,7 +12,7 @@ from lt_core.train import Run
 from search_spaces.ablation import Ablation
 from tuning.log.events import TableFolder, fold
 from tuning.shell.home import Home
-from tuning.tables.plan import named_table
+from tuning.tables.asking import named_table
 from tuning.verbs import ablate
 
 TABLE2 = ("ablate", "ib2021/table2", "--short", "--on", "digits")
@@ -223,6 +223,6 @@ def test_the_first_seeds_are_those_that_train_as_any_other_run_does():
 
     table = TABLES["ib2021/table2"]
     assert isinstance(table, Table)
-    cell = next(iter(table.cells(Edition(short=True, on="digits"))))
+    cell = table.cells(Edition(short=True, on="digits"))[0]
     config: TrainConfig = table.with_seed(cell.configs[""], 0)
     assert next(iter(fit(config))).train_loss > 0

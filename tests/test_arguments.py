@@ -7,7 +7,7 @@ from search_spaces import SPACES, TABLES, Rungs, Table
 from tuning.shell import arguments, commands
 from tuning.shell.arguments import assignments, labels, points, ranges, rungs, scale_factor
 from tuning.shell.home import Home
-from tuning.tables.plan import asked
+from tuning.tables.asking import asked
 
 
 def sentence(call: object, *arguments: object) -> str:

@@ -80,7 +80,7 @@ def test_the_winner_of_several_configs_stands_with_its_fresh_seeds():
 def test_no_config_has_won_before_all_have_competed():
     asked = Ablation(table="controls/cb-grid")
     its = table(asked.table)
-    last = list(its.cells())[-1]
+    last = its.cells()[-1]
     missing = its.with_seed(list(last.configs.values())[7], 0).id
     some = [run for run in runs(asked, lambda cell, seed: 0.5, 1) if run.config_id != missing]
     found = Filled(its, asked, some)

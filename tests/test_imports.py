@@ -40,9 +40,17 @@ def test_core_and_spaces_pull_in_no_service():
     assert done.stdout == "[]\n", done.stderr
 
 
-@pytest.mark.parametrize("module", ["verbs.asked", "verbs.show", "verbs.table_show", "tables.plan", "exports.origin"])
+@pytest.mark.parametrize(
+    "module", ["verbs.asked", "verbs.show", "verbs.table_show", "verbs.table_plan", "exports.origin"]
+)
 def test_what_plans_refuses_and_prints_waits_for_neither_mlflow_nor_matplotlib(module):
     code = f"import sys, tuning.{module}; print(sorted({{'mlflow', 'matplotlib'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_report_of_a_table_waits_for_neither_ray_nor_matplotlib():
+    code = "import sys, tuning.verbs.table_reporting; print(sorted({'ray', 'optuna', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
 

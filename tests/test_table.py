@@ -262,7 +262,7 @@ def test_tables_that_share_a_config_share_its_id():
 def test_a_seed_changes_the_split_only_where_the_table_says_so():
     def seeded(name: str) -> tuple[int, int]:
         table = TRAINED[name]
-        config = table.with_seed(next(iter(next(table.cells()).configs.values())), 7)
+        config = table.with_seed(next(iter(table.cells()[0].configs.values())), 7)
         return config.seed, config.data.subset_seed
 
     assert seeded("cdb2020/table1") == (7, 7)

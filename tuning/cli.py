@@ -1,6 +1,7 @@
 """The verbs of `lt-tune`; each is a few lines over the modules that do the work, which are imported when it runs."""
 
 import errno
+import gc
 import os
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the data
 
 def main() -> None:
     """The command `lt-tune`: exit code 0 done, 1 failed, 2 wrong input, 130 interrupted and resumable."""
+    gc.set_threshold(100_000)  # imports make many objects and little garbage: looking for it took a sixth of a report
     sys.exit(_exit_code())
 
 
@@ -215,19 +217,21 @@ def ablate(
     """Train what is missing of a paper's table; the same command goes on after an interrupt."""
     _quiet()
     from tuning.shell.home import Home
-    from tuning.tables import plan as table_plan
+    from tuning.tables.asking import asked
 
     edition = {"recipe": recipe, "short": short, "on": on, "scale": 1.0 if scale is None else scale}
     resources = {"seeds": seeds, "concurrent": concurrent, "cpus": cpus, "gpus": gpus}
     resources |= {"system_metrics": system_metrics}
-    asked = table_plan.asked(table, rows, columns, **edition, **resources)
+    ablation = asked(table, rows, columns, **edition, **resources)
     place = Home.at(home, tracking_uri)
     if plan:
-        return table_plan.show(asked, place, address, as_json)
+        from tuning.verbs import table_plan
+
+        return table_plan.show(ablation, place, address, as_json)
     from tuning.verbs import table_show
     from tuning.verbs.ablate import ablate
 
-    return table_show.ablated(ablate(place, asked, address, store, download=download), place, as_json)
+    return table_show.ablated(ablate(place, ablation, address, store, download=download), place, as_json)
 
 
 @app.command()

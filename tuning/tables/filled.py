@@ -104,10 +104,10 @@ class Filled:
         parts += ["each row by its source's recipe"] if self.edition.recipe == "reported" else []
         return ", ".join(parts) or "facts of the data"
 
-    @cached_property
-    def cells(self) -> list[Cell]:
+    @property
+    def cells(self) -> tuple[Cell, ...]:
         """The cells that have a config."""
-        return list(self.table.cells(self.edition))
+        return self.table.cells(self.edition)
 
     @cached_property
     def used(self) -> list[CellRun]:

@@ -1,27 +1,20 @@
 """What a table would cost, before it is run: trainings, those at hand, epochs, time. Needs none of its data."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from rich.console import Console
 
 from lt_core.config import TrainConfig
 from lt_core.sources import BY_HAND, SOURCES
-from lt_core.value import InputError, unknown
-from search_spaces import TABLES
 from search_spaces.ablation import Ablation, chosen, trainings
-from search_spaces.short import levels
-from search_spaces.table import Table
-from tuning.engine.cluster import device_share, slots, too_big
 from tuning.engine.library import Library
 from tuning.engine.trunks import Trunks
 from tuning.record.identity import Identity
 from tuning.reports.grid import Grid
 from tuning.reports.plan import hours
-from tuning.shell.arguments import labels
 from tuning.shell.home import Home
+from tuning.tables.asking import named_table
+from tuning.tables.levels import levels_texts
 
 FOLDERS = {  # in the data folder, of the datasets that torchvision reads
     "cifar10": "cifar-10-batches-py",
@@ -29,26 +22,6 @@ FOLDERS = {  # in the data folder, of the datasets that torchvision reads
     "mnist": "MNIST/raw",
     "mnist-4-9": "MNIST/raw",
 }
-
-
-def asked(name: str, rows: str | None = None, columns: str | None = None, **fields: object) -> Ablation:
-    """What the command line asks for. InputError for an unknown table, or what a table cannot be."""
-    table = named_table(name)
-    some = {
-        "rows": labels(rows, [row.label for row in table.rows]),
-        "columns": labels(columns, [column.label for column in table.columns]),
-    }
-    return Ablation.parse({"table": name, **some, **fields})
-
-
-def named_table(name: str) -> Table:
-    """A table that trainings fill; InputError for an unknown name, or a figure that follows from a formula."""
-    if name not in TABLES:
-        raise unknown("table", name, TABLES)
-    table = TABLES[name]
-    if not isinstance(table, Table):
-        raise InputError(f"{name} follows from a formula: there is nothing to train; `lt-tune report {name}` draws it")
-    return table
 
 
 @dataclass(frozen=True)
@@ -107,18 +80,6 @@ class TablePlan:
             yield ["not at hand", text]
 
 
-def show(ablation: Ablation, home: Home, address: str | None, as_json: bool) -> int:
-    """Print what a table would cost on this machine. Trains nothing, and needs none of its data."""
-    found = planned(ablation, Library(home.path), home, device_share(ablation), slots(ablation))
-    if address is None and (lacking := too_big(ablation)):
-        found = replace(found, lacking=(*found.lacking, f"{lacking}: it needs the --address of a cluster"))
-    if as_json:
-        print(json.dumps(found.document(), indent=2))
-    else:
-        Console().print(found.grid().rich())
-    return 0
-
-
 def planned(ablation: Ablation, library: Library, home: Home, share: float, concurrent: int) -> TablePlan:
     """The plan of a table; of competing configs, every winner is one that was not trained before."""
     table = named_table(ablation.table)
@@ -143,25 +104,6 @@ def planned(ablation: Ablation, library: Library, home: Home, share: float, conc
         lacking=tuple(_lacking(first, home)),
         levels=tuple(levels_texts(first)),
     )
-
-
-def levels_texts(configs: Iterable[TrainConfig]) -> list[str]:
-    """The kinds of training by their levels, in words: epochs, phase, learning rate and, where known, steps of each."""
-    steps: dict[tuple[tuple[int, str, float], ...], list[list[int | None]]] = {}
-    for config in configs:
-        found = levels(config)
-        key = tuple((level.epochs, level.phase, level.rate) for level in found)
-        steps.setdefault(key, []).append([level.steps for level in found])
-    return [
-        ", ".join(_level(*level, [each[i] for each in known]) for i, level in enumerate(key))
-        for key, known in steps.items()
-    ]
-
-
-def _level(epochs: int, phase: str, rate: float, steps: Sequence[int | None]) -> str:
-    known = sorted({number for number in steps if number is not None})
-    many = f"{known[0]} to {known[-1]}" if len(known) > 1 else str(known[0]) if known else ""
-    return f"{epochs} x {phase} at {rate:g}" + (f" ({many} steps)" if many else "")
 
 
 def _epochs(config: TrainConfig, trunks: Trunks) -> int:

@@ -11,7 +11,7 @@ from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
 from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, shown
 from tuning.tables.lengths import lengths
-from tuning.tables.plan import levels_texts
+from tuning.tables.levels import levels_texts
 from tuning.tables.verdicts import Verdict, claims_grid, counted, verdicts
 
 PAPERS = {

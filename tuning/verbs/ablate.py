@@ -26,9 +26,9 @@ from tuning.reports.progress import note, redrawn
 from tuning.shell import commands
 from tuning.shell.environment import requirements
 from tuning.shell.home import Home
+from tuning.tables.asking import named_table
 from tuning.tables.figures import table_picture
 from tuning.tables.filled import Filled, of_history
-from tuning.tables.plan import named_table
 from tuning.tables.progress import TableProgress
 from tuning.tables.report import overview, table_report
 

@@ -12,7 +12,7 @@ def resolved(table: Table | Curves) -> dict[str, Any]:
     if isinstance(table, Curves):
         points = {name: [list(point) for point in points] for name, points in table.points().items()}
         return {"title": table.title, "trainings": 0, "x": table.x, "y": table.y, "curves": points}
-    cells = list(table.cells())
+    cells = table.cells()
     configs = {config.id: config for cell in cells if cell.trains for config in cell.configs.values()}
     return {
         "title": table.title,
@@ -30,7 +30,7 @@ def resolved(table: Table | Curves) -> dict[str, Any]:
     }
 
 
-def _row(table: Table, label: str, cells: list[Cell]) -> dict[str, Any]:
+def _row(table: Table, label: str, cells: tuple[Cell, ...]) -> dict[str, Any]:
     row = table.row(label)
     own = [cell for cell in cells if cell.row is row]
     reported = {column: _number(number) for (name, column), number in table.reported.items() if name == label}
