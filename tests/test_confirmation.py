@@ -279,8 +279,12 @@ def test_how_much_of_the_search_s_score_was_luck_is_said():
     best = Confirmed("best", {}, {1: 0.5, 2: 0.75}, {1: 0.5, 2: 0.5}, searched=0.875)
     assert sentences([best]) == [
         "The best config scored 87.50 in the search, 62.50 ± 17.68 on fresh seeds: "
-        "25.00 points of its score were the luck of the search."
+        "25.00 points of its score were the luck of the search, 95 % interval [-133.83, +183.83]."
     ]
+    one = replace(best, score={1: 0.5})
+    assert sentences([one])[0].endswith(
+        "50.00 on fresh seeds: how much of its score was the luck of the search, one seed cannot tell."
+    )
     assert sentences([replace(best, searched=0.5)])[0].endswith(": its search score shows no luck.")
     assert sentences([replace(best, score={})]) == []
 

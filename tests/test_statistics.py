@@ -111,9 +111,11 @@ def test_means_and_deviations_of_few_values():
 
 
 def test_luck_is_what_did_not_come_again():
-    assert luck(0.75, [0.5, 0.75]) == 0.125
-    assert luck(0.5, [0.75]) == -0.25
-    assert luck(0.5, []) is None
+    found = luck(0.75, {1: 0.5, 2: 0.75, 5: 0.625})
+    half = 4.302653 * 0.125 / math.sqrt(3)  # t of 2 degrees of freedom
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((0.125, 0.125 - half, 0.125 + half), abs=1e-6)
+    assert luck(0.5, {1: 0.75}) is None
 
 
 # --- several ----------------------------------------------------------------------------------------

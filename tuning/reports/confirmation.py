@@ -299,15 +299,18 @@ def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
     best = ours[0] if ours else None
     if best is None or best.searched is None or best.diverged:
         return []
-    lucky = luck(best.searched, best.score.values())
-    if lucky is None:
+    if not best.score:
         return []
     fresh = (
         f"the best config scored {100 * best.searched:.2f} in the search, {percent(best.score.values())} on fresh seeds"
     )
-    if lucky <= 0:
+    lucky = luck(best.searched, best.score)
+    if lucky is None:
+        return [f"{fresh}: how much of its score was the luck of the search, one seed cannot tell."]
+    if lucky.mean <= 0:
         return [f"{fresh}: its search score shows no luck."]
-    return [f"{fresh}: {100 * lucky:.2f} points of its score were the luck of the search."]
+    between = f"95 % interval [{_points(lucky.low)}, {_points(lucky.high)}]"
+    return [f"{fresh}: {100 * lucky.mean:.2f} points of its score were the luck of the search, {between}."]
 
 
 def _of_order(ours: Sequence[Confirmed]) -> list[str]:

@@ -117,6 +117,9 @@ def seeds_to_decide(difference: Difference, power: float = POWER) -> int | None:
     return int(enough[0]) if len(enough) else None
 
 
-def luck(score: float, fresh: Collection[float]) -> float | None:
-    """How much of a search's score was luck: the score by which a config was chosen, less its mean on fresh seeds."""
-    return score - fmean(fresh) if fresh else None
+def luck(score: float, fresh: Mapping[int, float]) -> Difference | None:
+    """How much of a search's score was luck: the score by which a config was chosen, less its mean on fresh seeds.
+
+    The interval is of what the score has above the mean of all seeds. None with fewer than two.
+    """
+    return paired_difference(dict.fromkeys(fresh, score), fresh)
