@@ -5,8 +5,8 @@
 
 The surrogate has IB's symbols, a branch, a cliff in alpha beyond which trials diverge, and noise of the size of a val
 score; regret is the best mean there is less the mean at the point that scored best. On the digits the best of each
-search is trained again on 5 fresh seeds, without early stopping. So are the `top` best and the paper's setting, of which
-the one with the best mean is judged on 20 other seeds: what `search --confirm` and `export --by confirmed` come to.
+search is trained again on 5 fresh seeds, without early stopping. So are the best `top` and the paper's setting: the one
+with the best mean is judged on 20 other seeds, which is what `search --confirm` and `export --by confirmed` come to.
 Differences are in points of val accuracy.
 """
 

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,10 +79,17 @@ def _exit_code() -> int:
 def _mistake(error: Any) -> str:
     """What is wrong with the user's input, '' where an error is about something else."""
     if hasattr(error, "format_message"):  # of typer's parser, or click's with an older typer
-        return " ".join(error.format_message().split())
+        return " ".join(error.format_message().split()) + _refused(getattr(error, "param", None))
     from lt_core.value import InputError  # imports torch, which `--help` must not wait for
 
     return str(error) if isinstance(error, InputError) else ""
+
+
+def _refused(option: Any) -> str:
+    """What was given for an option, which typer's own sentences leave out."""
+    arguments = [part for text in sys.argv[1:] for part in text.split("=", 1)]
+    given = [value for name, value in pairwise(arguments) if option and name in option.opts]
+    return f", but is {given[-1]}" if given else ""
 
 
 @app.command()
