@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from test_events import asked, epoch
 from test_library import write
 
-from lt_core import InputError
+from lt_core import Data, InputError
 from search_spaces import SPACES, Study
-from tuning.engine.preparation import known_from, prepare
+from tuning.engine.preparation import known_from, prepare, unseen
 from tuning.log.events import StudyFolder, Told
 from tuning.shell.home import Home
 
@@ -38,6 +39,19 @@ def test_what_no_class_gives_is_refused_before_training(home, fields, said):
 def test_metrics_of_groups_that_have_a_class_are_taken(home):
     metric = {"metric": "val_acc_head", "at_least": 0.7}
     prepare(study(objectives=["score", "val_acc_tail"], constraints=[metric]), home, download=False)
+
+
+def test_classes_without_val_or_test_images_are_named(home, tmp_path):
+    labels = np.repeat(range(3), 9)
+    split = np.array((["train"] * 5 + ["val"] * 2 + ["test"] * 2) * 2 + ["train"] * 8 + ["test"])
+    names = np.array(["cat", "dog", "emu"])
+    images = np.zeros((27, 8, 8), np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=labels, split=split, class_names=names)
+    path = str(tmp_path / "own.npz")
+    assert list(unseen(Data(name="npz", path=path), home)) == [
+        f"val of {path} has no image of 1 of 3 classes (emu): val accuracies are over the others"
+    ]
+    assert list(unseen(SPACES["demo"].base.data, home)) == []
 
 
 def test_data_that_is_missing_is_refused(home):

@@ -1,6 +1,6 @@
 """What must be right before a study starts: its data, what it is judged by, what it learns from an earlier one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lt_core.config import TrainConfig
@@ -14,6 +14,8 @@ from tuning.log.events import StudyFolder, folders
 from tuning.log.outcome import values
 from tuning.shell.home import Home
 
+SHOWN = 8  # names of classes in a sentence
+
 
 def prepare(study: Study, home: Home, *, download: bool) -> None:
     """Read, or fetch, all data that trials may train on. InputError for what is missing or cannot be judged."""
@@ -22,6 +24,20 @@ def prepare(study: Study, home: Home, *, download: bool) -> None:
             fetch(data.name, home.data)
         load_parts(data, home.data)
     _check_metrics(study, home)
+
+
+def unseen(data: Data, home: Home) -> Iterator[str]:
+    """Which classes have no image in val or in test, in words; nothing of a part that is empty."""
+    parts = load_parts(data, home.data)
+    for name, part in (("val", parts.val), ("test", parts.test)):
+        images = part.labels.bincount(minlength=parts.classes).tolist()
+        lacking = [label for label, many in zip(parts.class_names, images, strict=True) if not many]
+        if 0 < len(lacking) < parts.classes:
+            some = ", ".join(lacking[:SHOWN]) + (", ..." if len(lacking) > SHOWN else "")
+            yield (
+                f"{name} of {data.path or data.name} has no image of {len(lacking)} of {parts.classes} classes "
+                f"({some}): {name} accuracies are over the others"
+            )
 
 
 def data_of(space: Space) -> list[Data]:

@@ -17,6 +17,7 @@ from lt_core.train import EpochResult, Run
 from lt_core.value import InputError, override, unknown
 from search_spaces import CONFIGS
 from tuning.engine.evaluations import evaluations
+from tuning.engine.preparation import unseen
 from tuning.engine.recording import Recording
 from tuning.engine.system_metrics import SystemMetrics
 from tuning.log.events import Asked, EpochDone, EventLog, Started, Told, TrialRecord, lock, read_events
@@ -66,8 +67,9 @@ def train(
     check_answers(home.tracking_uri)
     if download:
         fetch(config.data.name, home.data)
-    for level in empty_levels(config):
-        console.print(f"note: {level} holds no epoch of {config.epochs}", highlight=False)
+    empty = (f"{level} holds no epoch of {config.epochs}" for level in empty_levels(config))
+    for said in (*empty, *unseen(config.data, home)):
+        console.print(f"note: {said}", highlight=False, markup=False, soft_wrap=True)
     run = Run(config, home.data, chosen_device(device), threads)
     folder = home.path / "runs" / "-".join([config.id, run.parts.id, core_id(), run.device.type, str(threads)])
     with closing(lock(folder, f"config {config.id}")):

@@ -11,7 +11,7 @@ from search_spaces import Study
 from tuning.engine.cluster import check_address, check_fits, connected, waiting
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
-from tuning.engine.preparation import data_of, prepare
+from tuning.engine.preparation import data_of, prepare, unseen
 from tuning.engine.recording import Recording, check_core, store_of
 from tuning.engine.search import run_study
 from tuning.exports.export import export_configs
@@ -67,7 +67,8 @@ def search(found: Opened, address: str | None, store: str | None, download: bool
     check_address(address)
     check_answers(home.tracking_uri)
     prepare(found.study, home, download=download)
-    note(console, notes(found.study, found.space))
+    lacking = (said for data in data_of(found.study.space) for said in unseen(data, home))
+    note(console, [*notes(found.study, found.space), *lacking])
     with connected(address):
         if address is None:
             check_fits(found.study)
