@@ -1,7 +1,7 @@
 """Does the sampler find more than chance? TPE against random, on a made-up surrogate and on the digits.
 
     python benchmarks/samplers.py surrogate [--seeds 30] [--trials 100]
-    python benchmarks/samplers.py digits [--seeds 10] [--trials 40] [--top 3]
+    python benchmarks/samplers.py digits [--seeds 20] [--trials 40] [--top 3]
 
 The surrogate has IB's symbols, a branch, a cliff in alpha beyond which trials diverge, and noise of the size of a val
 score; regret is the best mean there is less the mean at the point that scored best. On the digits the best of each
@@ -166,7 +166,7 @@ def main() -> None:
     if options.task == "surrogate":
         on_surrogate(options.seeds or 30, options.trials or 100)
     else:
-        on_digits(options.seeds or 10, options.trials or 40, options.top)
+        on_digits(options.seeds or 20, options.trials or 40, options.top)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def _betas(filled: Filled, where: str) -> Figure:
                 )
         axes.set_xticks(range(len(betas)), betas)
         axes.set(xlabel="beta of the class-balanced term", ylabel="test error (%)")
-        axes.set_title(_wrapped(f"{column.group} {column.head}; {where}", 45))
+        axes.set_title(_wrapped(f"{column.group}, imbalance {column.head}; {where}", 45))
     panels[0].legend(frameon=False)
     return figure
 
