@@ -85,6 +85,7 @@ class Row:
     printed: its numbers as the paper prints them, one for each column in `columns`, `-` for none, `a±b` for mean and
         std; `|` between those that stand on different lines of the paper.
     source: the recipe of the paper that a copied number comes from; None: the table's own.
+    unlike: how the number's recipe differs from all that are here, or that it is unknown: then it is not judged.
     columns: the labels of those it has; empty: all.
     reads: what it reads in place of the columns' value, whose [index] it keeps: `data.count`. unit: in place of theirs.
     control: it is this project's, not the paper's.
@@ -97,6 +98,7 @@ class Row:
     selection: Selection = "unknown"
     n: int = 1
     source: Base | None = None
+    unlike: str = ""
     columns: tuple[str, ...] = ()
     reads: str = ""
     unit: Unit | None = None
@@ -259,7 +261,7 @@ class Table:
 
     def same_recipe(self, row: Row, edition: Edition) -> bool:
         """Whether a row is trained by the recipe that its printed numbers come from."""
-        return row.source is None or edition.recipe == "reported"
+        return not row.unlike and (row.source is None or edition.recipe == "reported")
 
     def with_seed(self, config: TrainConfig, seed: int) -> TrainConfig:
         """A cell's config with another seed, and another split where the table varies it."""

@@ -42,6 +42,7 @@ def values(*numbers: float, first: int = 0) -> dict[int, float]:
 
 
 A, B, C = values(80.1, 81.0, 79.6), values(78.0, 79.4, 77.9), values(78.3, 78.8, 78.1)
+OTHERWISE = {"x": 1.0, "y": 1.0, "z": 1.0}
 CELLS: Cells = {("A", "x"): A, ("B", "x"): B, ("C", "x"): C}
 
 
@@ -141,7 +142,7 @@ def test_the_best_of_several_pays_for_the_choice():
 
 
 def verdict(claim: Claim, cells: Cells, table: Table | None = None) -> str:
-    return judge(claim, Measured(table or made(), cells), {}, 1.0).verdict
+    return judge(claim, Measured(table or made(), cells), {}, OTHERWISE).verdict
 
 
 def claim(*contrasts: Contrast, share: str = "all") -> Claim:
@@ -173,7 +174,7 @@ def test_most_cases_are_more_than_half():
 
 
 def test_what_was_not_measured_cannot_be_confirmed():
-    found = judge(claim(contrast("A", "B"), contrast("A", "B", "y")), Measured(made(), CELLS), {}, 1.0)
+    found = judge(claim(contrast("A", "B"), contrast("A", "B", "y")), Measured(made(), CELLS), {}, OTHERWISE)
     assert (found.verdict, len(found.judged)) == ("undecided", 1)
     assert verdict(claim(contrast("B", "A"), contrast("A", "B", "y")), CELLS) == "contradicted"
 
@@ -185,14 +186,14 @@ def test_a_contradiction_must_survive_holm():
     table = made(rows=rows)
     noise = rng.normal(size=(11, 3))
     cells = {(row, "x"): values(*(50 + noise[i])) for i, row in enumerate(rows)}
-    raw = judge(claim(*over("A", rows[1:], ["x"])), Measured(table, cells), {}, 1.0)
+    raw = judge(claim(*over("A", rows[1:], ["x"])), Measured(table, cells), {}, OTHERWISE)
     lowest = min(raw.judged, key=lambda one: one.p)
     shift = lowest.difference + 1.95 * lowest.error  # p near .03 at 20 degrees of freedom
     cells["A", "x"] = {seed: v - shift for seed, v in cells["A", "x"].items()}
-    found = judge(claim(*over("A", rows[1:], ["x"])), Measured(table, cells), {}, 1.0)
+    found = judge(claim(*over("A", rows[1:], ["x"])), Measured(table, cells), {}, OTHERWISE)
     assert min(one.p for one in found.judged) == pytest.approx(0.033, abs=0.01)
     assert found.verdict == "undecided" and not found.contradicting
-    alone = judge(claim(lowest.contrast), Measured(table, cells), {}, 1.0)
+    alone = judge(claim(lowest.contrast), Measured(table, cells), {}, OTHERWISE)
     assert alone.verdict == "contradicted"
 
 
@@ -226,15 +227,16 @@ def test_differences_of_a_few_hundredths_would_need_hundreds_of_seeds():
 
 def test_an_undecided_claim_says_what_would_decide_it():
     one = contrast("B", "C")
-    found = judge(claim(one), Measured(made(), CELLS), {one: 0.8}, 1.0)
+    found = judge(claim(one), Measured(made(), CELLS), {one: 0.8}, OTHERWISE)
     assert found.planned == 0.8 and found.n is not None and found.n[0] and found.n[1]
     spread = found.judged[0].spread
     assert spread is not None
     assert found.n == (seeds_to_tell(0.8, spread.interval[0]), seeds_to_tell(0.8, spread.interval[1]))
     assert found.n[0] < found.n[1]
-    against = judge(claim(one), Measured(made(), CELLS), {one: -0.3}, 0.5)  # the paper has it the other way
+    against = judge(claim(one), Measured(made(), CELLS), {one: -0.3}, {"x": 0.5})  # the paper has it the other way
     assert against.planned == 0.5
-    assert judge(claim(contrast("A", "B")), Measured(made(), CELLS), {}, 1.0).n is None
+    assert judge(claim(contrast("A", "B")), Measured(made(), CELLS), {}, OTHERWISE).n is None
+    assert judge(claim(one), Measured(made(), CELLS), {}, {}).n is None  # a plain value has no points to plan with
 
 
 def test_the_expected_difference_without_a_paper_s():
@@ -258,6 +260,12 @@ def test_rows_with_a_common_part_count_as_one_for_others():
         shared = Measured(made(), cells, common=COMMON).judge(contrast("A", "B"))
         alone = Measured(made("AB"), {("A", "x"): A, ("B", "x"): B}).judge(contrast("A", "B"))
         assert shared and alone and (shared.low, shared.spread) == (alone.low, alone.spread)
+
+
+def test_the_spread_of_a_column_counts_a_seed_of_a_common_part_once():
+    alone = Measured(made(), CELLS).spread_of("x")
+    shared = Measured(made(), CELLS, common=COMMON).spread_of("x")
+    assert alone and shared and (alone.df, shared.df) == (6, 4)
 
 
 def test_between_rows_with_a_common_part_the_spread_is_theirs():

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from search_spaces.space import Setting
 
+BESIDE = " | "  # between the numbers of a cell
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -40,7 +41,7 @@ class Grid:
     """A table as text: a title, the columns' heads, rows of cells; rows from `unranked` on stand below the line.
 
     `folds` are the heads of the columns that may take several lines, between words; all others never break. `best` are
-    the cells, by row and column, that stand out; None where the first row does.
+    the cells, by row and column, that stand out, of two numbers the second; None where the first row does.
     """
 
     title: str
@@ -113,13 +114,19 @@ class Grid:
     def _marked(self, mark: str, escaped: Callable[[str], str]) -> list[list[str]]:
         """The rows, escaped, with what stands out in a mark."""
         return [
-            [mark.format(escaped(cell)) if self._stands_out(i, j) else escaped(cell) for j, cell in enumerate(row)]
+            [_marked(cell, mark, escaped) if self._stands_out(i, j) else escaped(cell) for j, cell in enumerate(row)]
             for i, row in enumerate(self.rows)
         ]
 
     def _html_row(self, row: int, cells: Sequence[str]) -> str:
         inside = "".join(f"<td{self._class(i)}>{cell}</td>" for i, cell in enumerate(cells))
         return f"<tr class='unranked'>{inside}</tr>" if row >= self.unranked else f"<tr>{inside}</tr>"
+
+
+def _marked(cell: str, mark: str, escaped: Callable[[str], str]) -> str:
+    """The last of the numbers in a cell in a mark: before it stands the paper's."""
+    *before, last = cell.split(BESIDE)
+    return "".join(f"{escaped(text)}{escaped(BESIDE)}" for text in before) + mark.format(escaped(last))
 
 
 def _typed(cell: str) -> int | float | str:

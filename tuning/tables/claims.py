@@ -174,8 +174,8 @@ class Measured:
         self._cells = {key: values for key, values in cells.items() if values}
 
     def spread_of(self, column: str) -> Spread | None:
-        """The spread within the cells of a column."""
-        return pooled([values] for values in self._rows((column,)).values())
+        """The spread within the cells of a column; a seed of rows with a common part counts once."""
+        return pooled(self._grouped({(column,)}).values())
 
     def judge(self, contrast: Contrast) -> Judged | None:
         """A contrast; None where a side was not measured. Of several rows, the best by its mean stands for them."""
@@ -290,8 +290,10 @@ class JudgedClaim:
         return [one for one in below if not one.diverged]
 
 
-def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], otherwise: float) -> JudgedClaim:
-    """A claim against cells. expected: the paper's own differences, in points; `otherwise` where it gives none."""
+def judge(
+    claim: Claim, measured: Measured, expected: Mapping[Contrast, float], otherwise: Mapping[str, float]
+) -> JudgedClaim:
+    """A claim against cells. expected: the paper's differences, in points; otherwise: by column, where it has none."""
     found = [measured.judge(contrast) for contrast in claim.contrasts]
     judged = tuple(one for one in found if one is not None)
     raw = JudgedClaim(claim, "undecided", judged)
@@ -312,10 +314,10 @@ def judge(claim: Claim, measured: Measured, expected: Mapping[Contrast, float], 
     return JudgedClaim(claim, verdict, judged, hardest, planned, n)
 
 
-def _planned(contrast: Contrast, expected: Mapping[Contrast, float], otherwise: float) -> float:
-    """How far the paper puts a contrast above its margin, in points."""
+def _planned(contrast: Contrast, expected: Mapping[Contrast, float], otherwise: Mapping[str, float]) -> float:
+    """How far the paper puts a contrast above its margin, in points; 0 where nothing can be planned."""
     above = expected.get(contrast, 0.0) - contrast.margin
-    return above if contrast in expected and above > 0 else otherwise
+    return above if contrast in expected and above > 0 else otherwise.get(contrast.better.columns[0], 0.0)
 
 
 def _verdict(claim: Claim, raw: JudgedClaim) -> Verdict:

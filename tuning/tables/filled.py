@@ -16,7 +16,7 @@ from search_spaces.ablation import SEARCH_SEED, Ablation, Won, won
 from search_spaces.table import Cell, Edition, Table
 from tuning.engine.measures import Selection, metric_name, parsed
 from tuning.log.events import History, TrialRecord
-from tuning.tables.claims import Cells, Measured
+from tuning.tables.claims import Cells, Measured, Spread
 
 FAILED = "failed"
 
@@ -81,6 +81,7 @@ class Filled:
         self._scores = {run.config_id: run.score if run.stop_reason == "finished" else None for run in known}
         self._by_config = {run.config_id: run for run in self.runs}
         self._seeds = sorted({run.seed for run in self.runs})
+        self._spreads: dict[tuple[str, Selection], Spread | None] = {}
         self._ids: dict[int, tuple[TrainConfig, dict[int, str]]] = {}  # by a config's place in memory, which it keeps
 
     @property
@@ -159,9 +160,31 @@ class Filled:
         own = parsed(cell.read).selection or self.table.selection
         return "last" if own == "best_val" and not _has_val(cell) else own  # type: ignore[return-value]
 
+    def selection_of_paper(self, cell: Cell) -> Selection | None:
+        """The epoch that the paper's number is of; the table's where it does not say, None where no run records it.
+
+        The best by val is chosen by its macro accuracy here, which is the micro one where all classes have as many.
+        """
+        chosen = cell.row.selection
+        if parsed(cell.read).selection or chosen == "unknown":
+            return self.selection_of(cell)
+        if chosen == "best_val_micro":
+            return "best_val" if _val_is_balanced(cell) else None
+        return "best_val" if chosen == "best_val_macro" else chosen
+
+    def spread_of(self, cell: Cell, selection: Selection) -> Spread | None:
+        """The spread within the cells of a cell's column, all at one epoch."""
+        key = (cell.column.label, selection)
+        if key not in self._spreads:
+            beside = [other for other in self.cells if other.column is cell.column and other.trains]
+            found = {other.key: self.values(other, selection) for other in beside}
+            common = {other.key: _beginning(other) for other in beside}
+            self._spreads[key] = Measured(self.table, found, common=common).spread_of(cell.column.label)
+        return self._spreads[key]
+
     @cached_property
     def measured(self) -> Measured:
-        """The cells at the table's own selection, for verdicts."""
+        """The cells at the table's own selection, for verdicts on claims."""
         found: Cells = {
             cell.key: self.values(cell, self.selection_of(cell))
             for cell in self.cells
@@ -211,6 +234,11 @@ def _beginning(cell: Cell) -> str:
 
 def _has_val(cell: Cell) -> bool:
     return next(iter(cell.configs.values())).data.has_val is not False
+
+
+def _val_is_balanced(cell: Cell) -> bool:
+    data = next(iter(cell.configs.values())).data
+    return data.val_per_class > 0 or data.name == "imagenet-lt"  # whose own val part has 20 images of each class
 
 
 def _converted(unit: str) -> Callable[[float], float]:

@@ -6,8 +6,8 @@ from itertools import groupby
 from statistics import fmean, stdev
 
 from search_spaces.table import Cell, Column, Reported, Row, Table, Unit
-from tuning.engine.measures import SUFFIXES, parsed
-from tuning.reports.grid import Grid
+from tuning.engine.measures import SUFFIXES, Selection, parsed
+from tuning.reports.grid import BESIDE, Grid
 from tuning.tables.claims import CellVerdict, cell_verdict, sign
 from tuning.tables.filled import Filled
 
@@ -22,8 +22,9 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell: its number in the paper, what was measured at the epoch that the table reads, the verdict on both.
+    """One cell: its number in the paper, what was measured at the same epoch, the verdict on both.
 
+    read: that epoch; the table's where the number is of another recipe, or its epoch is not recorded.
     diverged: the seeds that did. They have no value, and leave the others without a verdict: these only survived.
     """
 
@@ -34,6 +35,7 @@ class Shown:
     values: Mapping[int, float]
     verdict: CellVerdict | None
     diverged: Sequence[int] = ()
+    read: Selection | None = None
 
 
 def shown(filled: Filled) -> dict[tuple[str, str], Shown]:
@@ -52,14 +54,15 @@ def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown
     reported = filled.table.reported.get((row.label, column.label))
     if cell is None or parsed(cell.read).part == "train_loss":
         return Shown(cell, row, column, reported, {}, None)
-    values = filled.values(cell, filled.selection_of(cell))
-    comparable = filled.full and filled.table.same_recipe(row, filled.edition) and cell.trains and not row.control
-    diverged = filled.diverged(cell)
-    if reported is None or not values or not comparable or diverged:
-        return Shown(cell, row, column, reported, values, None, diverged)
-    return Shown(
-        cell, row, column, reported, values, cell_verdict(values, reported, filled.measured.spread_of(column.label))
-    )
+    own, diverged = filled.selection_of(cell), filled.diverged(cell)
+    same = reported is not None and cell.trains and filled.table.same_recipe(row, filled.edition)
+    read = filled.selection_of_paper(cell) if same else own
+    values = filled.values(cell, read) if read else {}
+    if reported is None or read is None or not values or not same:
+        return Shown(cell, row, column, reported, filled.values(cell, own), None, diverged, own)
+    judged = filled.full and not row.control and not diverged
+    verdict = cell_verdict(values, reported, filled.spread_of(cell, read)) if judged else None
+    return Shown(cell, row, column, reported, values, verdict, diverged, read)
 
 
 # --- blocks -----------------------------------------------------------------------------------------
@@ -99,7 +102,8 @@ def _wide(title: str, filled: Filled, rows: Sequence[Row], columns: Sequence[Col
     texts = [
         [_label(row), *(_beside(inside.get((row.label, column.label)), filled) for column in columns)] for row in rows
     ]
-    heads = ["", *(_head(column) for column in columns)]
+    corner = f"other data: {filled.edition.on}" if filled.edition.on else ""  # a file has no title
+    heads = [corner, *(_head(column) for column in columns)]
     return Grid(title, heads, texts, len(texts), best=_best(filled, rows, columns, inside, 1))
 
 
@@ -131,7 +135,7 @@ def _beside(one: Shown | None, filled: Filled) -> str:
     seeds = f"{n}, {len(one.diverged)} diverged" if one.diverged else str(n)
     many = f"{measured} ({seeds})" if one.values and one.cell is not None and one.cell.trains else measured
     printed = _printed(one, filled.table)
-    return " | ".join(text for text in (printed, many) if text)
+    return BESIDE.join(text for text in (printed, many) if text)
 
 
 def _printed(one: Shown, table: Table) -> str:
@@ -146,9 +150,10 @@ def _measured(one: Shown, table: Table, *, mark: bool = False) -> str:
     if not one.values:
         return DIVERGED if one.diverged else ""
     values = list(one.values.values())
-    spread = f"±{stdev(values):.2f}" if len(values) > 1 else ""
+    unit = table.unit(one.row, one.column)
+    spread = f"±{_digits(stdev(values), unit)}" if len(values) > 1 else ""
     word = MARKS[one.verdict.word] if one.verdict and mark else MARKS[DIVERGED] if one.diverged and mark else ""
-    return f"{_digits(fmean(values), table.unit(one.row, one.column))}{spread}{word}"
+    return f"{_digits(fmean(values), unit)}{spread}{word}"
 
 
 def _digits(value: float, unit: Unit = "accuracy") -> str:
@@ -171,7 +176,8 @@ def _best(
             if filled.table.unit(row, column) in ("accuracy", "error")
         }
         if len(means) > 1:
-            found.add((max(means, key=lambda i: means[i]), j + offset))
+            most = round(max(means.values()), 2)
+            found |= {(i, j + offset) for i, mean in means.items() if round(mean, 2) == most}
     return found
 
 
@@ -205,12 +211,13 @@ def _line(one: Shown, filled: Filled, where: str) -> list[str]:
         told = [f"{number.value:g}", std, str(number.n), number.origin, number.selection, number.mistake]
     measured = ["", "", "", "", "", "", one.row.reason if cell is None else _why_not(one, filled)]
     if values and cell is not None:
-        verdict, std = one.verdict, f"{stdev(values):.2f}" if len(values) > 1 else ""
+        unit = filled.table.unit(one.row, one.column)
+        verdict, std = one.verdict, _digits(stdev(values), unit) if len(values) > 1 else ""
         half = "" if verdict is None or verdict.half_width is None else f"{verdict.half_width:.2f}"
         difference = "" if verdict is None else f"{verdict.difference:+.2f}"
-        read = filled.selection_of(cell) if cell.trains else "data"
+        read = (one.read or "") if cell.trains else "data"
         word = (verdict.word or "one seed: no verdict") if verdict else _why_not(one, filled)
-        measured = [_digits(fmean(values)), std, str(len(values)), read, difference, half, word]
+        measured = [_digits(fmean(values), unit), std, str(len(values)), read, difference, half, word]
     others = [_mean(filled.values(cell, selection)) if cell and cell.trains else "" for selection in SUFFIXES]
     by_seed = {**{seed: _digits(value) for seed, value in one.values.items()}, **dict.fromkeys(one.diverged, DIVERGED)}
     seeds = " ".join(f"{seed}:{by_seed[seed]}" for seed in sorted(by_seed)) if cell and cell.trains else ""
@@ -222,13 +229,17 @@ def _why_not(one: Shown, filled: Filled) -> str:
     """Why a cell has no verdict."""
     if one.diverged:
         return f"{len(one.diverged)} of {len(one.diverged) + len(one.values)} seeds diverged: no verdict"
-    if one.cell is None or one.reported is None or not one.cell.trains:
+    if one.cell is None or one.reported is None or not one.cell.trains or not one.values or one.row.control:
         return ""
     if not filled.full:
         return "other length or data"
+    if one.row.unlike:
+        return f"not judged: {one.row.unlike}"
     if not filled.table.same_recipe(one.row, filled.edition):
         return "other recipe than its source's"
-    return ""
+    return (
+        "" if one.read == filled.selection_of_paper(one.cell) else f"other epoch than the paper's ({one.row.selection})"
+    )
 
 
 def _mean(values: Mapping[int, float]) -> str:

@@ -49,11 +49,10 @@ def _verdict(claim: Claim, filled: Filled) -> Verdict:
 def _measured(claim: Claim, filled: Filled) -> tuple[str, str]:
     if claim.open:
         return "not measured", claim.open
-    if filled.edition.recipe == "reported" and _of_several_papers(claim, filled.table):
-        return "not judged", "the rows have different recipes; `--recipe equal` has one for all"
-    dataset = _dataset(filled)
+    if filled.edition.recipe == "reported":
+        return "not judged", "each row has its source's recipe; `--recipe equal` has one for all"
     printed = printed_differences(filled.table, claim)
-    found = judge(claim, filled.measured, printed, expected_difference(dataset))
+    found = judge(claim, filled.measured, printed, _expected(filled))
     lost = _lost(claim, filled)
     if not found.judged:
         return "not measured", lost
@@ -73,15 +72,13 @@ def _lost(claim: Claim, filled: Filled) -> str:
     return f"{_counted(touched, 'decides', 'decide')} nothing, since runs diverged: {named}"
 
 
-def _of_several_papers(claim: Claim, table: Table) -> bool:
-    """Whether the rows of a claim come from the recipes of different papers."""
-    rows = {row for c in claim.contrasts for side in (c.better, c.worse) for row in side.rows}
-    return any(table.row(row).source is not None for row in rows)
-
-
-def _dataset(filled: Filled) -> str:
-    cell = next((cell for cell in filled.cells if cell.trains), None)
-    return next(iter(cell.configs.values())).data.name if cell else ""
+def _expected(filled: Filled) -> dict[str, float]:
+    """The differences to plan with where the paper reports none, by column; plain values have no points."""
+    return {
+        cell.column.label: expected_difference(next(iter(cell.configs.values())).data.name)
+        for cell in filled.cells
+        if cell.trains and filled.table.unit(cell.row, cell.column) in ("accuracy", "error")
+    }
 
 
 def _order(found: JudgedClaim) -> str:
@@ -151,16 +148,26 @@ def _margin(claim: Claim) -> str:
 def _difference(one: Judged) -> str:
     contrast = one.contrast
     bounds = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-    return f"{_side(contrast.better)} - {_side(contrast.worse)} at {_place(contrast)}: {bounds}"
+    return f"{_sides(contrast)}: {bounds}"
 
 
-def _side(side: Side) -> str:
+def _sides(contrast: Contrast) -> str:
+    """Which cells are held against each other, and in which columns."""
+    better, worse = contrast.better, contrast.worse
+    if better.columns != worse.columns:
+        return f"{_rows(better)} ({_columns(better)}) - {_rows(worse)} ({_columns(worse)})"
+    return f"{_rows(better)} - {_rows(worse)} at {_columns(better)}"
+
+
+def _rows(side: Side) -> str:
     return side.rows[0] if len(side.rows) == 1 else f"best of {', '.join(side.rows)}"
 
 
-def _place(contrast: Contrast) -> str:
-    columns = dict.fromkeys((*contrast.better.columns, *contrast.worse.columns))
-    return contrast.case if len(columns) > 2 or contrast.case else " and ".join(columns)
+def _columns(side: Side) -> str:
+    """A column, or the first and the last of those whose mean is taken."""
+    if len(side.columns) == 1:
+        return side.columns[0]
+    return f"the mean of {len(side.columns)}, {side.columns[0]} to {side.columns[-1]}"
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -181,12 +188,11 @@ def _own_why(claim: Claim, own: Own, table: Table) -> str:
     said = [f"{own.held} of {own.cases} cases" + (", n = 1" if own.n == 1 else "")]
     if own.failing:
         cases = list(dict.fromkeys(one.contrast.case for one in own.failing))
-        said.append("not at " + ", ".join(cases[:MOST_NAMED]) + (" and more" if len(cases) > MOST_NAMED else ""))
+        said.append("not at " + " or ".join(cases[:MOST_NAMED]) + (" and more" if len(cases) > MOST_NAMED else ""))
     doubtful = [one for one in own.printed if one.corrected is not None and one.corrected >= 0.05 and one.holds]
     if doubtful:
         most = max(doubtful, key=lambda one: one.corrected or 0.0)
-        where = f"{_side(most.contrast.better)} - {_side(most.contrast.worse)} at {most.contrast.case}"
-        said.append(f"Welch's p up to {most.corrected:.2g} after Holm: {where}")
+        said.append(f"Welch's p up to {most.corrected:.2g} after Holm: {_sides(most.contrast)}")
     right = own_numbers(claim, table, corrected=True)
     if (right.held, right.verdict) != (own.held, own.verdict):
         said.append(f"{right.held} of {right.cases} with the mistakes put right: it {right.verdict}")
