@@ -16,6 +16,7 @@ from rich.text import Text
 
 from search_spaces.space import Setting
 
+NARROWEST = 12  # columns of a terminal that words which may fold keep
 BESIDE = " | "  # between the numbers of a cell
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -94,7 +95,8 @@ class Grid:
             justify = "left" if self._left(i) else "right"
             table.add_column(head, justify=justify, overflow="fold", no_wrap=not folds)
             longest = max((len(word) for row in self.rows for word in row[i].split()), default=0)
-            table.columns[-1].min_width = max(longest, len(head))
+            least = max(longest, len(head))
+            table.columns[-1].min_width = min(least, NARROWEST) if folds else least  # what folds gives way first
         for i, row in enumerate(self.rows):
             style = "bold green" if i == 0 and self.unranked and self.best is None else ""
             cells = [Text(cell, "bold" if self._stands_out(i, j) else "") for j, cell in enumerate(row)]

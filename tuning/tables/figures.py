@@ -86,22 +86,36 @@ def _transition(filled: Filled, where: str) -> Figure:
     accuracies = [column for column in filled.table.columns if column.read == "test_acc"]
     for i, column in enumerate(accuracies):
         by_row = {cell.row.label: cell for cell in filled.cells if cell.column is column}
-        _sweep(axes, filled, by_row, column, COLORS[i], MARKERS[i])
+        _sweep(axes, filled, by_row, column, i)
     for i, column in enumerate(column for column in filled.table.columns if column.read == "train_loss"):
         runs = [run for c in filled.cells if c.column is column for run in filled.finished(c).values() if run.losses]
         if runs:
             losses = _mean_losses(runs)
             label = f"CE loss, {column.head}"
-            right.plot(range(1, len(losses) + 1), losses, color=COLORS[i], linestyle="--", label=label)
+            right.plot(
+                range(1, len(losses) + 1), losses, color=COLORS[i], linestyle=("--", (0, (8, 3)))[i], label=label
+            )
     axes.set(xlabel="epoch; T1, the epochs before IB begins", ylabel="test accuracy (%)")
     axes.set_title(_wrapped(f"When IB begins; {where}"))
+    _name_starts(axes, filled)
     right.set_ylabel("training loss of CE (dashed)")
     _legend_below(figure, (axes, right))
     return figure
 
 
-def _sweep(axes: Axes, filled: Filled, by_row: Mapping[str, Cell], column: Column, color: str, marker: str) -> None:
-    """The accuracies of one imbalance over T1, and those of CE and of CE with the drop beside them."""
+def _name_starts(axes: Axes, filled: Filled) -> None:
+    """Above, the paper's own T1, where a shorter training begins elsewhere."""
+    rows = {cell.row.label: cell for cell in filled.cells if cell.row.label.startswith("T1=") and filled.finished(cell)}
+    starts = {_start(cell): label.removeprefix("T1=") for label, cell in rows.items()}
+    if any(str(start) != name for start, name in starts.items()):
+        above = axes.secondary_xaxis("top")
+        above.set_xticks(list(starts), list(starts.values()))
+        above.set_xlabel("T1 in the paper")
+
+
+def _sweep(axes: Axes, filled: Filled, by_row: Mapping[str, Cell], column: Column, i: int) -> None:
+    """The accuracies of the i-th imbalance over T1, and those of CE and of CE with the drop beside them."""
+    color, marker = COLORS[i], MARKERS[i]
     found = {_start(cell): _spread(filled, cell) for row, cell in by_row.items() if row.startswith("T1=")}
     points = {start: spread for start, spread in sorted(found.items()) if spread}
     if points:
@@ -109,7 +123,7 @@ def _sweep(axes: Axes, filled: Filled, by_row: Mapping[str, Cell], column: Colum
         label = f"IB, imbalance {column.head}"
         axes.errorbar(list(points), means, yerr=errors, color=color, marker=marker, capsize=3, label=label)
     if "CE" in by_row and (plain := _spread(filled, by_row["CE"])):
-        axes.axhline(plain[0], color=color, linestyle=":", label=f"CE, {column.head}")
+        axes.axhline(plain[0], color=color, linestyle=(":", "-.")[i], label=f"CE, {column.head}")
     if "CE+drop" in by_row and (drop := _spread(filled, by_row["CE+drop"])):
         start = _start(by_row["CE+drop"])
         axes.errorbar(
@@ -117,7 +131,7 @@ def _sweep(axes: Axes, filled: Filled, by_row: Mapping[str, Cell], column: Colum
             [drop[0]],
             yerr=[drop[1]],
             color=color,
-            marker="*",
+            marker=("*", "X")[i],
             markersize=11,
             linestyle="none",
             label=f"CE with the drop, {column.head}",

@@ -222,7 +222,7 @@ def _line(one: Shown, filled: Filled, where: str) -> list[str]:
     by_seed = {**{seed: _digits(value) for seed, value in one.values.items()}, **dict.fromkeys(one.diverged, DIVERGED)}
     seeds = " ".join(f"{seed}:{by_seed[seed]}" for seed in sorted(by_seed)) if cell and cell.trains else ""
     unit = filled.table.unit(one.row, one.column)
-    return [one.row.label, one.column.label, unit, *told, where, *measured, *others, _won(cell, filled), seeds]
+    return [one.row.label, one.column.label, unit, *told, where, *measured, *others, winner(cell, filled), seeds]
 
 
 def _why_not(one: Shown, filled: Filled) -> str:
@@ -246,7 +246,8 @@ def _mean(values: Mapping[int, float]) -> str:
     return _digits(fmean(values.values())) if values else ""
 
 
-def _won(cell: Cell | None, filled: Filled) -> str:
+def winner(cell: Cell | None, filled: Filled) -> str:
+    """Which config won a cell that several compete for, with its score in the search, in %; '' of others."""
     won = filled.won(cell) if cell is not None else None
     if won is None:
         return ""

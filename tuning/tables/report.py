@@ -9,7 +9,7 @@ from search_spaces.table import Table
 from tuning.reports.document import Document, Picture, Section
 from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
-from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, shown
+from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, shown, winner
 from tuning.tables.lengths import lengths
 from tuning.tables.levels import levels_texts
 from tuning.tables.verdicts import Verdict, claims_grid, counted, verdicts
@@ -112,6 +112,10 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
         trained = [cell for cell in filled.cells if cell.trains and filled.runs_of(cell)]
         configs = [config for cell in trained for config in cell.configs.values()]
         said.append(f"Levels: {'; '.join(levels_texts(configs))}.")
+    if won := [
+        f"{cell.row.label} at {cell.column.label}: {text}" for cell in filled.cells if (text := winner(cell, filled))
+    ]:
+        said.append(f"Chosen on one seed and trained again on fresh ones: {'; '.join(won)}.")
     if words:
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
         said.append(f"Cells against the paper's numbers: {counts}. {LEGEND}")
@@ -151,9 +155,9 @@ def _diverged(filled: Filled) -> list[str]:
 
 def of_paper(table: Table, editions: Sequence[Filled]) -> Section:
     """What to know of the paper's own numbers."""
-    rows = [row for row in table.rows if row.reason or row.note]
+    told = {row.label: row.reason or row.note or (row.unlike and f"not judged: {row.unlike}") for row in table.rows}
     said = [f"{note}" for note in table.notes]
-    said += [f"{row.label}: {row.reason or row.note}." for row in rows]
+    said += [f"{label}: {text}." for label, text in told.items() if text]
     mistakes = {key: number.mistake for key, number in table.reported.items() if number.mistake}
     said += [f"! {row}, {column}: {mistake}." for (row, column), mistake in mistakes.items()]
     said += elsewhere(table)
