@@ -85,10 +85,14 @@ class Budget(Value):
 
 
 class Known(Value):
-    """A finished trial of an earlier study, from which the sampler may learn: a point and its objectives' values."""
+    """A finished trial of an earlier study, from which the sampler may learn: a point and its objectives' values.
+
+    violations: by how much it breaks each constraint, by the constraint's text; one that is not named is kept.
+    """
 
     settings: dict[str, Setting]
     values: tuple[float, ...]
+    violations: dict[str, float] = Field(default_factory=dict)
 
 
 class Study(Value):
@@ -144,6 +148,9 @@ class Study(Value):
     def _can_be_searched(self) -> "Study":
         if any(config.data.has_val is False for config in self.space.extremes()):
             raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
+        since = self.rungs is not None and self.rungs.since == "switch" and self.rungs.epochs
+        if since and not any(self.effective_rungs.of(config) for config in self.space.extremes()):
+            raise ValueError(f"rungs.epochs is {list(since)} since the switch; no trial trains past the first of them")
         for i, known in enumerate(self.known):
             if len(known.values) != len(self.objectives):
                 raise ValueError(f"known.{i}.values must be one for each of: {', '.join(self.objectives)}")
@@ -224,9 +231,9 @@ class Study(Value):
         """How many trials the search is for, unless it ends before."""
         if self.per_branch is not None and self.branch is not None:
             return self.per_branch * len(self.branch[1].labels)
-        if self.trials is not None:
-            return self.trials
-        return len(self.points) if self.sampler == "grid" else TRIALS
+        if self.sampler == "grid":
+            return min(self.trials or len(self.points), len(self.points))
+        return self.trials or TRIALS
 
     @property
     def confirming(self) -> int:
@@ -275,6 +282,8 @@ class Study(Value):
             yield f"levels is {self.levels}, which sampler {self.sampler} does not use: it is a grid's"
         if self.sampler == "grid" and self.wanted < len(self.points):
             yield f"the grid has {len(self.points)} points, of which the first {self.wanted} are tried"
+        if self.sampler == "grid" and (self.trials or 0) > self.wanted:
+            yield f"the grid has {self.wanted} points: with these the search ends, before its {self.trials} trials"
 
 
 def last_switch(space: Space) -> int:

@@ -242,7 +242,10 @@ def test_a_study_whose_best_is_the_paper_s_setting_says_so_and_compares_that():
 def test_configs_that_scored_below_the_paper_s_setting_are_said_to():
     groups = groups_of(best=[0.5, 0.6], paper=[0.5, 0.6])
     best, paper = (replace(group, searched=score) for group, score in zip(groups, (0.7, 0.75), strict=True))
-    assert sentences([best, paper])[0] == "No trial scored above the paper's setting."
+    assert sentences([best, paper])[0] == (
+        "No trial scored above the paper's setting; it leads and is exported, and the best config below is the best of "
+        "the others."
+    )
     assert not sentences([replace(best, searched=0.8), paper])[0].startswith("No trial")
 
 

@@ -24,7 +24,7 @@ def test_no_more_configs_are_confirmed_than_there_are_trials():
 
 
 def test_a_plan_counts_trainings_epochs_and_hours(home):
-    made = study(trials=9, confirm=2, budget={"epochs": 100})
+    made = study(trials=9, confirm=2, budget={"epochs": 999})
     found = plan(made, home, share=0.25, concurrent=4, seconds=36.0)
     assert (found.trials, found.rungs, found.most_epochs) == (9, (12, 14), 9 * 16)
     assert found.epochs == 16 + round(8 * (12 + 2 / 2 + 2 / 4))
@@ -32,7 +32,15 @@ def test_a_plan_counts_trainings_epochs_and_hours(home):
     assert found.device_hours == pytest.approx((found.epochs + 160) * 36 * 0.25 / 3600)
     assert found.wall_hours == pytest.approx((found.epochs + 160) * 36 / 4 / 3600)
     assert found.standard_error == pytest.approx((0.25 / 300) ** 0.5) and found.val_images == 300
-    assert found.document()["budget"]["epochs"] == 100
+    assert found.document()["budget"]["epochs"] == 999
+
+
+def test_a_plan_ends_with_the_budget_and_with_the_space(home):
+    found = plan(study(trials=9, budget={"epochs": 100}), home, 1.0, 1, None)
+    assert (found.epochs, found.most_epochs) == (100, 100)
+    domains = {"T1": {"kind": "int", "path": "phases.1.start", "low": 6, "high": 9}}
+    small = Study.parse({"space": {**SPACES["demo"].plain(), "domains": domains}, "trials": 30})
+    assert plan(small, home, 1.0, 1, None).trials == 4
 
 
 def test_without_rungs_all_epochs_are_expected(home):

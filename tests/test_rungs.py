@@ -77,6 +77,19 @@ def test_a_rival_that_reached_the_rung_counts_however_it_ended(how):
     assert stops(AT_12, found, found.trials[1])
 
 
+def test_a_copy_counts_if_another_study_trained_it():
+    for origin, stopped in (("night/3", True), (2, False)):
+        copy = [asked(0), *reach(0, 12, 0.5), Told(0, "finished", reused_from=origin)]
+        found = history(*copy, asked(1), *reach(1, 12, 0.4))
+        assert stops(AT_12, found, found.trials[1]) is stopped
+
+
+def test_labels_with_a_search_each_are_compared_with_their_own():
+    found = history(asked(0, loss="IB"), *reach(0, 12, 0.5), asked(1, loss="focal"), *reach(1, 12, 0.4))
+    assert stops(AT_12, found, found.trials[1])
+    assert not stops(AT_12, found, found.trials[1], arm="loss")
+
+
 def test_a_rival_that_ended_before_the_rung_does_not():
     found = history(asked(0), *reach(0, 11, 0.5), Told(0, "failed"), asked(1), *reach(1, 12, 0.4))
     assert not stops(AT_12, found, found.trials[1])

@@ -217,6 +217,7 @@ def test_settings_keep_their_type_in_yaml():
         ("demo-methods", {"per_branch": 3, "trials": 9}, "per_branch and trials say the same"),
         ("demo-methods", {"per_branch": 3, "sampler": "grid"}, "sampler is grid, which tries all points"),
         ("demo", {"per_branch": 3}, "per_branch needs a space with one branch; demo has none, or several"),
+        ("demo", {"rungs": {"epochs": [100], "since": "switch"}}, "is [100] since the switch; no trial trains past"),
         ("demo", {"sampler": "pbt"}, "pbt changes a config while it trains"),
         ("demo", {"sampler": "cmaes", "objectives": ["score", "val_acc_tail"]}, "which takes one objective, not 2"),
         ("demo", {"objectives": ["score", "score"]}, "objectives must differ"),
@@ -252,6 +253,10 @@ def test_what_a_sampler_cannot_do_is_refused_in_words(space, fields, said):
                 "no early stopping: it is turned off",
                 "sampler cmaes does not heed constraints; they decide which trial is best all the same",
             ],
+        ),
+        (
+            {"sampler": "grid", "trials": 12, "levels": 2},
+            ["the grid has 9 points: with these the search ends, before its 12 trials"],
         ),
         ({"sampler": "grid", "trials": 5, "levels": 2}, ["the grid has 9 points, of which the first 5 are tried"]),
     ],

@@ -338,6 +338,23 @@ def test_several_objectives_and_constraints_reach_optuna():
     assert trial.constraints == {"val_acc_head >= 0.7": pytest.approx(0.1)}
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_a_trial_without_a_metric_breaks_the_constraints_and_the_search_goes_on(sampler):
+    bound = {"metric": "val_acc_head", "at_least": 0.7}
+    known = [{"settings": {**NUMBERS.paper, "T1": 3}, "values": [0.4], "violations": {"val_acc_head >= 0.7": 0.2}}]
+    made = study(space=NUMBERS, sampler=sampler, trials=6, constraints=[bound], known=known)
+    adviser, history = Adviser(made, [], 0.1), History()
+    for number in range(5):
+        history.apply(asked(number, **adviser.ask(number)))
+        score = None if number == 1 else 0.5
+        history.apply(epoch(number, 1, score, val={"acc": 0.5, "acc_head": 0.8} if score else {}, diverged=not score))
+        history.apply(Told(number, "finished" if score else "diverged"))
+        adviser.tell(history.trials[number])
+    broken = [trial.constraints["val_acc_head >= 0.7"] for trial in adviser.studies[0].trials]
+    assert broken[:3] == [0.2, pytest.approx(-0.1), 1.0]
+    assert adviser.ask(5)
+
+
 # --- as Ray sees it ---------------------------------------------------------------------------------
 
 

@@ -66,9 +66,9 @@ def connected(address: str | None) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
             )
-    except (ConnectionError, RuntimeError, TimeoutError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"the Ray cluster at `{address}` cannot be used: {reason}") from None
+    except Exception as error:  # Ray raises that very class, too
+        what = f"the Ray cluster at `{address}` cannot be used" if address else "Ray does not start on this machine"
+        raise InputError(f"{what}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
     try:
         # Ray tells of dead workers on stdout, which is for the tables, or the one document, that follow.
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):

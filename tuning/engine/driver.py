@@ -18,6 +18,7 @@ from tuning.engine.cluster import unshared
 from tuning.engine.library import Library
 from tuning.engine.measures import named
 from tuning.engine.stages import Stage
+from tuning.engine.trainable import patience
 from tuning.engine.trunks import Trunks
 from tuning.log.events import Asked, EpochDone, EventLog, History, Told, TrialRecord, now
 from tuning.log.outcome import judged
@@ -27,8 +28,6 @@ from tuning.shell.uris import without_secrets
 
 FULL = os.strerror(errno.ENOSPC)  # as workers say it, whose errors come as text
 REUSABLE = ("finished", "early_stopped", "diverged")
-PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
-LEAST_PATIENCE = 120.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -208,9 +207,9 @@ class Driver:
         }
 
     def _patience(self) -> float | None:
-        """Seconds that an epoch may take; None while nobody knows what one takes."""
+        """Seconds that an epoch may take; None while no trial has told what one takes."""
         longest = self._history.longest_epoch
-        return max(LEAST_PATIENCE, PATIENCE * longest) if longest else None
+        return patience(longest) if longest else None
 
 
 def _taken_over(told: Told, asked: Asked, origin: int | str) -> Told:

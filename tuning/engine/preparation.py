@@ -11,7 +11,7 @@ from lt_core.value import InputError, nearest, unknown
 from search_spaces.space import Space
 from search_spaces.study import Known, Study
 from tuning.log.events import StudyFolder, folders
-from tuning.log.outcome import values
+from tuning.log.outcome import values, violations
 from tuning.shell.home import Home
 
 SHOWN = 8  # names of classes in a sentence
@@ -74,7 +74,7 @@ def known_from(home: Home, name: str, study: Study) -> tuple[Known, ...]:
         if trial.stop_reason != "finished" or scored is None:
             continue
         _check_inside(study.space, trial.asked.settings, f"trial {trial.asked.trial} of {name}")
-        found.append(Known(settings=trial.asked.settings, values=scored))
+        found.append(Known(settings=trial.asked.settings, values=scored, violations=violations(study, trial)))
     if not found:
         raise InputError(f"--warm-start: study {name} has no trial of full length")
     return tuple(found)

@@ -74,9 +74,13 @@ class SearchStage:
         """Stopped at a rung, or by the budget. At a rung the paper's setting goes on: all is compared with it."""
         if limits.used_up(self._study, self._history, self._share):
             return "budget"
-        if trial.asked.role != "paper" and stops(self._rungs, self._history, trial, self._study.batch):
+        if trial.asked.role != "paper" and self._is_behind(trial):
             return "early_stopped"
         return None
+
+    def _is_behind(self, trial: TrialRecord) -> bool:
+        arm = self._study.branch[0] if self._study.per_branch and self._study.branch else None
+        return stops(self._rungs, self._history, trial, self._study.batch, arm)
 
     def _asked(self, number: int, role: str) -> Asked:
         settings = self._adviser.ask(number)

@@ -17,6 +17,8 @@ from search_spaces.study import Known, Study
 from tuning.log.events import TrialRecord
 from tuning.log.outcome import values, violations
 
+WORST = 1.0  # violation of a bound on an accuracy: of trials that ended before they had one
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -121,22 +123,27 @@ class _Arm:
 
     def add_known(self, known: Known) -> None:
         """Take a finished trial of another study in."""
-        self.optuna.add_trial(self._frozen(known.settings, known.values))
+        broken = {str(c): known.violations.get(str(c), 0.0) for c in self._study.constraints}
+        self.optuna.add_trial(self._frozen(known.settings, known.values, broken))
 
     def tell(self, trial: TrialRecord) -> None:
         """Pass a trial's end on."""
         state, values = self._outcome(trial)
         asked = optuna.trial.Trial(self.optuna, self._ids[trial.asked.trial])
-        for text, violation in violations(self._study, trial).items():
-            asked.set_constraint(text, violation)
+        found = violations(self._study, trial)
+        for text in map(str, self._study.constraints):
+            asked.set_constraint(text, found.get(text, WORST))  # a sampler may want all of them, of every trial
         if state is TrialState.PRUNED and values and len(self._study.objectives) == 1:
             asked.report(values[0], trial.last["epoch"])
         self.optuna.tell(asked, values if state is TrialState.COMPLETE else None, state)
 
     def _frozen(
-        self, settings: Mapping[str, Setting], values: Sequence[float] | None = None
+        self,
+        settings: Mapping[str, Setting],
+        values: Sequence[float] | None = None,
+        broken: Mapping[str, float] | None = None,
     ) -> optuna.trial.FrozenTrial:
-        """A trial of the past: finished with values, or running."""
+        """A trial of the past: finished with values and the violations of its constraints, or running."""
         params = _optuna_params(self._domains, settings)
         known = active(self._domains, settings)
         return optuna.trial.create_trial(
@@ -144,6 +151,7 @@ class _Arm:
             values=values,
             params=params,
             distributions={symbol: _distribution(known[symbol]) for symbol in params},
+            constraints=dict(broken or {}),
         )
 
     def _outcome(self, trial: TrialRecord) -> tuple[TrialState, Sequence[float] | None]:

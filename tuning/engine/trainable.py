@@ -5,6 +5,7 @@ import io
 import json
 import platform
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ from tuning.engine.system_metrics import SystemMetrics
 from tuning.log.store import Store, checkpoint_name
 
 THREADS = 1  # of a trial: its numbers must not depend on how many run beside it
+PATIENCE = 10  # times the longest epoch so far, after which a silent trial is killed and tried again
+LEAST_PATIENCE = 120.0  # seconds
+FIRST_PATIENCE = 6 * 3600.0  # seconds of a first epoch, when nobody knows yet what one takes
 RETRIES = 2  # of a trial that raises an error; it goes on from its checkpoint
+
+
+def patience(longest: float) -> float:
+    """Seconds that an epoch may take where the longest took so many."""
+    return max(LEAST_PATIENCE, PATIENCE * longest)
 
 
 class Trainable(tune.Trainable):
@@ -38,6 +47,7 @@ class Trainable(tune.Trainable):
         self._system: SystemMetrics | None = None
         self._reported = config["epochs_done"]
         self._errors = 0
+        self._longest = 0.0  # seconds of a step of this trial
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial's assignment in the same process."""
@@ -46,15 +56,22 @@ class Trainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train an epoch, or report one that a checkpoint holds and the log does not."""
-        patience = self._assignment["patience"]
-        if patience is not None:
-            # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
-            faulthandler.dump_traceback_later(patience, exit=True, file=sys.__stderr__ or sys.stderr)
+        began = time.monotonic()
+        # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
+        faulthandler.dump_traceback_later(self._patience(), exit=True, file=sys.__stderr__ or sys.stderr)
         try:
             report = self._retried()
         finally:
             faulthandler.cancel_dump_traceback_later()
+        self._longest = max(self._longest, time.monotonic() - began)
         return {"epoch": self._reported, "report": json.dumps(report), "done": "stop_reason" in report}
+
+    def _patience(self) -> float:
+        """By the trials so far; where there were none, by this one's own epochs."""
+        known = self._assignment["patience"]
+        if known is not None:
+            return known
+        return patience(self._longest) if self._longest else FIRST_PATIENCE
 
     def _retried(self) -> dict[str, Any]:
         """An epoch's report, begun again from the checkpoint after an error; in the end, the error's."""

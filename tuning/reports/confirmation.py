@@ -233,7 +233,8 @@ def _points(value: float) -> str:
 def sentences(groups: Sequence[Confirmed]) -> list[str]:
     """What the confirmation says, in words; nothing of no groups."""
     ours, paper, control = found(groups), of_role(groups, PAPER), of_role(groups, CONTROL)
-    said = ["no trial scored above the paper's setting."] if _paper_leads(ours, paper) else []
+    others = "; it leads and is exported, and the best config below is the best of the others" if ours else ""
+    said = [f"no trial scored above the paper's setting{others}."] if _paper_leads(ours, paper) else []
     to_paper = differences(groups)
     if paper is not None:
         said += [_comparison(group, paper, to_paper[group.role], len(ours)) for group in ours]

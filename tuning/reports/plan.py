@@ -86,12 +86,14 @@ def plan(study: Study, home: Home, share: float, concurrent: int, seconds: float
     parts = load_parts(study.space.base.data, home.data)
     library = Library(home.path)
     rungs, length = study.effective_rungs, study.space.base.epochs
+    trials = min(study.wanted, study.space.size or study.wanted)
+    most = study.budget.epochs or trials * length
     return Plan(
-        trials=study.wanted,
+        trials=trials,
         rungs=rungs.epochs,
         since_switch=rungs.since == "switch",
-        epochs=_expected_epochs(study),
-        most_epochs=study.wanted * length,
+        epochs=min(_expected_epochs(study, trials), most),
+        most_epochs=min(trials * length, most),
         confirming=study.confirming,
         confirm_epochs=study.confirming * length,
         at_hand=sum(library.has(tags, "trial") for tags in _known_beforehand(study, home)),
@@ -110,14 +112,14 @@ def _known_beforehand(study: Study, home: Home) -> Iterator[dict[str, str]]:
         yield identity.tags(study.space.config(point))
 
 
-def _expected_epochs(study: Study) -> int:
-    """Of all trials, were 1 of `reduction_factor` to go on past each rung; the paper's setting runs to its end."""
+def _expected_epochs(study: Study, trials: int) -> int:
+    """Of so many trials, were 1 of `reduction_factor` to go on past each rung; the paper's setting runs to its end."""
     rungs, length = study.effective_rungs, study.space.base.epochs
     offset = last_switch(study.space) if rungs.since == "switch" else 0
     marks = [0, *(mark + offset for mark in rungs.epochs if mark + offset < length), length]
     spans = [end - start for start, end in pairwise(marks)]
     each = sum(span / rungs.reduction_factor**level for level, span in enumerate(spans))
-    return length + round((study.wanted - 1) * each)
+    return length + round((trials - 1) * each)
 
 
 def calibrated(config: TrainConfig, home: Home, device: str) -> float:

@@ -25,7 +25,7 @@ from tuning.shell.home import Home, load_file
 
 # What may change when a study goes on.
 RESOURCES = ("concurrent", "cpus", "gpus", "system_metrics")
-MAY_CHANGE = ("trials", "budget", "confirm", "confirm_top", "confirm_full", *RESOURCES)
+MAY_CHANGE = ("trials", "per_branch", "budget", "confirm", "confirm_top", "confirm_full", *RESOURCES)
 MOST_DIFFERENCES = 5  # that a refusal names
 
 
