@@ -289,6 +289,7 @@ def test_how_much_of_the_search_s_score_was_luck_is_said():
         "50.00 on fresh seeds: how much of its score was the luck of the search, one seed cannot tell."
     )
     assert sentences([replace(best, searched=0.5)])[0].endswith(": its search score shows no luck.")
+    assert sentences([replace(best, by_score=False)]) == []
     assert sentences([replace(best, score={})]) == []
 
 

@@ -28,9 +28,9 @@ class Confirmed:
     """One config on its fresh seeds: seed -> val score, test accuracy and, where val is unbalanced, macro accuracy.
 
     Test values are those of the best validation epoch; of the last for the role `exact`, which has no val images.
-    searched: its score in the search, None for plain CE. by_class: the test accuracies of each class, one a seed; none
-        of a class without test images, empty where that was not measured. diverged: the seeds that did, and have no
-        values.
+    searched: what the search ranked it by, None for plain CE and outside of the constraints; by_score: whether that is
+        its score. by_class: the test accuracies of each class, one a seed; none of a class without test images, empty
+        where that was not measured. diverged: the seeds that did, and have no values.
     """
 
     role: str
@@ -41,6 +41,7 @@ class Confirmed:
     searched: float | None = None
     by_class: tuple[tuple[float, ...], ...] = ()
     diverged: tuple[int, ...] = ()
+    by_score: bool = True
 
     @property
     def compared(self) -> Mapping[int, float]:
@@ -101,7 +102,7 @@ def _is_stale(role: str, settings: Mapping[str, Setting], top: Sequence[Trial]) 
 
 def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
     done = [run for run in runs if run.stop_reason == "finished"]
-    searched = [t.score for t in results.ranked if t.settings == runs[0].settings and t.stop_reason == "finished"]
+    searched = [trial.objectives[0] for trial in results.able if trial.settings == runs[0].settings]
     return Confirmed(
         role,
         runs[0].settings,
@@ -111,6 +112,7 @@ def _confirmed(role: str, runs: Sequence[Trial], results: Results) -> Confirmed:
         searched[0] if searched else None,
         _by_class(done, results.classes),
         tuple(run.seed for run in runs if run.stop_reason == "diverged"),
+        results.study.objectives[0] == "score",
     )
 
 
@@ -296,11 +298,9 @@ def _what_would_decide(difference: Difference) -> str:
 
 
 def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
-    """How much of the winner's search score did not come again."""
+    """How much of the winner's search score did not come again; nothing where another objective chose it."""
     best = ours[0] if ours else None
-    if best is None or best.searched is None or best.diverged:
-        return []
-    if not best.score:
+    if best is None or best.searched is None or best.diverged or not best.score or not best.by_score:
         return []
     fresh = (
         f"the best config scored {100 * best.searched:.2f} in the search, {percent(best.score.values())} on fresh seeds"
