@@ -129,7 +129,8 @@ class Space(Value):
         base = _applied(self.base, self.domains, settings)
         domains = {s: domain for s, domain in active(self.domains, settings).items() if s not in settings}
         if not domains:
-            raise InputError("nothing is left to search once all of " + ", ".join(settings) + " are fixed")
+            where = " and ".join(f"{symbol} is {setting}" for symbol, setting in settings.items())
+            raise InputError(f"nothing is left to search where {where}")
         return self._with(base, domains)
 
     def ranged(self, ranges: Mapping[str, tuple[float, float]]) -> "Space":

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from test_events import asked, epoch, history
 
@@ -59,6 +61,10 @@ def test_a_study_whose_first_trials_all_fail_gives_up_with_their_error():
     assert hopeless(history(*failed[:-2])) == ""
     assert hopeless(history(*failed)) == "the first 5 trials all failed: no such file"
     assert hopeless(history(*trained(9, 1), *failed)) == ""
+    first = replace(failed[1], error="out of memory")
+    assert hopeless(history(failed[0], first, *failed[2:])) == (
+        "the first 5 trials all failed, 4 of them with the same error: no such file"
+    )
 
 
 def test_the_first_reason_is_told():

@@ -211,7 +211,8 @@ def test_a_fixed_symbol_is_in_the_base_and_no_longer_searched():
 
 
 def test_something_must_be_left_to_search():
-    assert "T1, epsilon, weights are fixed" in sentence(SPACE.fixed, {"T1": 3, "epsilon": 1e-4, "weights": "none"})
+    said = sentence(SPACE.fixed, {"T1": 3, "epsilon": 1e-4, "weights": "none"})
+    assert "nothing is left to search where T1 is 3 and epsilon is 0.0001 and weights is none" in said
 
 
 def test_a_range_replaces_both_bounds():

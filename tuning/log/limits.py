@@ -1,5 +1,6 @@
 """When a search is over, and what it has spent: read from the event log alone."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from search_spaces.study import Study
@@ -48,8 +49,9 @@ def hopeless(history: History) -> str:
     ended = [trial for trial in history.of_kind("trial") if trial.told is not None]
     if len(ended) < ALL_FAIL or any(trial.stop_reason != "failed" for trial in ended):
         return ""
-    errors = list(dict.fromkeys(trial.told.error for trial in ended if trial.told))
-    return f"the first {ALL_FAIL} trials all failed: {errors[0]}"
+    (error, trials), *others = Counter(trial.told.error for trial in ended if trial.told).most_common()
+    shared = f", {trials} of them with the same error" if others else ""
+    return f"the first {ALL_FAIL} trials all failed{shared}: {error}"
 
 
 def end(study: Study, history: History, share: float) -> str:
