@@ -148,9 +148,8 @@ class Study(Value):
     def _can_be_searched(self) -> "Study":
         if any(config.data.has_val is False for config in self.space.extremes()):
             raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
-        since = self.rungs is not None and self.rungs.since == "switch" and self.rungs.epochs
-        if since and not any(self.effective_rungs.of(config) for config in self.space.extremes()):
-            raise ValueError(f"rungs.epochs is {list(since)} since the switch; no trial trains past the first of them")
+        if self.rungs and self.rungs.since == "switch" and self.rungs.epochs:
+            self._check_reached(self.rungs)
         for i, known in enumerate(self.known):
             if len(known.values) != len(self.objectives):
                 raise ValueError(f"known.{i}.values must be one for each of: {', '.join(self.objectives)}")
@@ -170,6 +169,12 @@ class Study(Value):
                 raise ValueError("sampler is grid, which tries all points of every branch: leave out per_branch")
         if self.wanted < len(self._given):
             raise ValueError(f"trials is {self.wanted}; the paper's setting and `first` are {len(self._given)}")
+
+    def _check_reached(self, rungs: Rungs) -> None:
+        if not any(rungs.of(config) for config in self.space.extremes()):
+            raise ValueError(
+                f"rungs.epochs is {list(rungs.epochs)} since the switch; no trial trains past the first of them"
+            )
 
     def _check_sampler(self) -> None:
         traits = SAMPLERS[self.sampler]

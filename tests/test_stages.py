@@ -56,6 +56,25 @@ def test_a_batch_is_asked_for_at_once_and_waited_for(log):
     assert stage.over and stage.propose(7) == []
 
 
+@pytest.mark.parametrize("asked_for", [{"per_branch": 3}, {"trials": 9}], ids=["a search each", "one search"])
+def test_labels_with_a_search_each_are_compared_at_rungs_with_their_own(log, asked_for):
+    space = SPACES["demo-methods"]
+    labels = [label for label in space.domains["method"].labels if label != space.paper["method"]][:2]
+    first = [] if "per_branch" in asked_for else [{"method": label} for label in labels]
+    stage = search(log, Study.parse({"space": space.plain(), "first": first, **asked_for}))
+    rung = stage._rungs.epochs[0]
+    found = []
+    for score in (0.9, 0.8, 0.4):
+        (event,) = stage.propose(len(log.history.trials))
+        log.emit(event)
+        for number in range(1, rung + 1):
+            log.emit(EpochDone(event.trial, epoch(event.trial, number, score).result, "n"))
+        found.append((event.settings["method"], stage.verdict(log.history.trials[event.trial])))
+    assert [label for label, _ in found[1:]] == labels
+    verdict = None if "per_branch" in asked_for else "early_stopped"
+    assert [each for _, each in found] == [None, verdict, verdict]
+
+
 def test_a_batch_suggests_the_same_in_whatever_order_it_ends(tmp_path):
     def second_batch(name, order):
         log = EventLog(tmp_path / name, lambda event: None)

@@ -2,6 +2,7 @@ import json
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from lt_core import SGD, Data, SmallCNN, TrainConfig, fit, override
 from lt_core.train import Run
 from search_spaces.ib2021 import influence_balanced
-from tuning.engine.trainable import Trainable, checkpoint_name
+from tuning.engine.trainable import FIRST_PATIENCE, Trainable, checkpoint_name
 from tuning.log.store import Store
 
 CONFIG = TrainConfig(
@@ -65,6 +66,19 @@ def reports(made: Trainable, steps: int = 20):
 
 def results(found):
     return [report["result"] for report in found if "result" in report]
+
+
+def test_an_epoch_has_ten_times_the_longest_of_its_own_where_no_other_trial_told(tmp_path):
+    made = worker(tmp_path)
+    assert made._patience() == FIRST_PATIENCE
+    made.step()
+    assert made._run is not None
+    made._run.history[-1] = replace(made._run.history[-1], seconds=600.0)
+    assert made._patience() == 6000
+    made._save(made._run)
+    resumed = worker(tmp_path)
+    resumed.step()  # in no time: the checkpoint holds it
+    assert resumed._patience() == 6000
 
 
 def numbers(found):

@@ -5,7 +5,6 @@ import io
 import json
 import platform
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ class Trainable(tune.Trainable):
         self._system: SystemMetrics | None = None
         self._reported = config["epochs_done"]
         self._errors = 0
-        self._longest = 0.0  # seconds of a step of this trial
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial's assignment in the same process."""
@@ -56,22 +54,20 @@ class Trainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train an epoch, or report one that a checkpoint holds and the log does not."""
-        began = time.monotonic()
         # A thread of C, not of Python: it ends a process that hangs with the interpreter's lock in its hands, too.
         faulthandler.dump_traceback_later(self._patience(), exit=True, file=sys.__stderr__ or sys.stderr)
         try:
             report = self._retried()
         finally:
             faulthandler.cancel_dump_traceback_later()
-        self._longest = max(self._longest, time.monotonic() - began)
         return {"epoch": self._reported, "report": json.dumps(report), "done": "stop_reason" in report}
 
     def _patience(self) -> float:
-        """By the trials so far; where there were none, by this one's own epochs."""
-        known = self._assignment["patience"]
-        if known is not None:
-            return known
-        return patience(self._longest) if self._longest else FIRST_PATIENCE
+        """By the trials so far; where there were none, by this one's own epochs, those of its checkpoint included."""
+        if self._assignment["patience"] is not None:
+            return self._assignment["patience"]
+        own = [result.seconds for result in self._run.history] if self._run else []
+        return patience(max(own)) if own else FIRST_PATIENCE
 
     def _retried(self) -> dict[str, Any]:
         """An epoch's report, begun again from the checkpoint after an error; in the end, the error's."""

@@ -51,7 +51,7 @@ def hopeless(history: History) -> str:
         return ""
     (error, trials), *others = Counter(trial.told.error for trial in ended if trial.told).most_common()
     shared = f", {trials} of them with the same error" if others else ""
-    return f"the first {ALL_FAIL} trials all failed{shared}: {error}"
+    return f"the first {len(ended)} trials all failed{shared}: {error}"
 
 
 def end(study: Study, history: History, share: float) -> str:

@@ -87,13 +87,13 @@ def plan(study: Study, home: Home, share: float, concurrent: int, seconds: float
     library = Library(home.path)
     rungs, length = study.effective_rungs, study.space.base.epochs
     trials = min(study.wanted, study.space.size or study.wanted)
-    most = study.budget.epochs or trials * length
+    most = min(trials * length, study.budget.epochs or math.inf)
     return Plan(
         trials=trials,
         rungs=rungs.epochs,
         since_switch=rungs.since == "switch",
-        epochs=min(_expected_epochs(study, trials), most),
-        most_epochs=min(trials * length, most),
+        epochs=int(min(_expected_epochs(study, trials), most)),
+        most_epochs=int(most),
         confirming=study.confirming,
         confirm_epochs=study.confirming * length,
         at_hand=sum(library.has(tags, "trial") for tags in _known_beforehand(study, home)),
