@@ -62,6 +62,28 @@ def test_each_rung_says_who_reached_it_and_who_ended_there():
     assert grid.rows == [["epoch 12", "5", "1", "0.9000", "4"], ["epoch 14", "3", "0", "", "0"]]
 
 
-@pytest.mark.parametrize("rungs", [{"epochs": []}, {"epochs": [2], "since": "switch"}])
-def test_without_rungs_at_fixed_epochs_there_is_no_such_table(rungs):
-    assert rung_grid(replace(SOME, study=Study.parse({"space": DEMO.plain(), "rungs": rungs}))) is None
+def test_a_rung_since_the_switch_lies_where_each_trial_has_it():
+    study = Study.parse({"space": DEMO.plain(), "rungs": {"epochs": [2, 5], "since": "switch"}})
+    whole, paper = SOME.trials[0], DEMO.paper
+    trials = [
+        replace(whole, number=number, settings={**paper, "T1": T1}, epochs=epochs, stop_reason=reason, score=0.5)
+        for number, (T1, epochs, reason) in enumerate(
+            [
+                (8, 16, "finished"),
+                (8, 10, "early_stopped"),
+                (3, 5, "early_stopped"),
+                (3, 8, "early_stopped"),
+                (10, 9, "failed"),
+            ]
+        )
+    ]
+    grid = rung_grid(replace(SOME, study=study, trials=tuple(trials)))
+    assert grid is not None and [row[:3] for row in grid.rows] == [
+        ["epoch 2 since the switch", "4", "2"],
+        ["epoch 5 since the switch", "2", "1"],
+    ]
+
+
+def test_without_rungs_there_is_no_such_table():
+    study = Study.parse({"space": DEMO.plain(), "rungs": {"epochs": []}})
+    assert rung_grid(replace(SOME, study=study)) is None

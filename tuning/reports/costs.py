@@ -58,17 +58,22 @@ def cost_grid(results: Results) -> Grid:
 
 def rung_grid(results: Results) -> Grid | None:
     """What early stopping did at each rung: who reached it, who ended there; None without rungs."""
-    trials, rungs = results.of_kind("trial"), results.study.effective_rungs
-    if not rungs.epochs or rungs.since == "switch":
+    study, rungs = results.study, results.study.effective_rungs
+    if not rungs.epochs:
         return None
-    rows = [_rung(results.study, epoch, trials) for epoch in rungs.epochs]
+    own = [(trial, rungs.of(study.space.config(trial.settings))) for trial in results.of_kind("trial")]
+    since = " since the switch" if rungs.since == "switch" else ""
+    rows = []
+    for level, epoch in enumerate(rungs.epochs):
+        reached = [(trial, at[level]) for trial, at in own if level < len(at) and trial.epochs >= at[level]]
+        rows.append([f"epoch {epoch}{since}", *_rung(study, reached)])
     heads = ["rung", "reached", "stopped", "best score stopped", "epochs saved"]
     return Grid("Early stopping", heads, rows, len(rows))
 
 
-def _rung(study: Study, epoch: int, trials: Sequence[Trial]) -> list[str]:
-    stopped = [trial for trial in trials if trial.stop_reason == "early_stopped" and trial.epochs == epoch]
+def _rung(study: Study, reached: Sequence[tuple[Trial, int]]) -> list[str]:
+    """Of the trials that reached a rung, each with its own epoch there."""
+    stopped = [trial for trial, epoch in reached if trial.stop_reason == "early_stopped" and trial.epochs == epoch]
     best = max((trial.score for trial in stopped if trial.score is not None), default=None)
-    reached = sum(trial.epochs >= epoch for trial in trials)
     saved = cost(study, stopped).saved
-    return [f"epoch {epoch}", str(reached), str(len(stopped)), "" if best is None else f"{best:.4f}", str(saved)]
+    return [str(len(reached)), str(len(stopped)), "" if best is None else f"{best:.4f}", str(saved)]
