@@ -1,5 +1,6 @@
 """Which images of a pool each part takes: imbalance profiles, and what is held out for meta, val and test."""
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ class Indices(NamedTuple):
     test: list[np.ndarray]
 
 
+@cache  # every check of every config asks for them
 def profile_counts(profile: str, n_max: int, classes: int, imbalance: float) -> tuple[int, ...]:
     """Training images per class, truncated; class 0 is the head."""
     mu = 1 / imbalance

@@ -201,11 +201,15 @@ def _not_plain(data: object, path: str) -> tuple[str, object] | None:
     if not isinstance(data, dict | list | tuple):
         return None if isinstance(data, _SCALARS) else (path, data)
     items = data.items() if isinstance(data, dict) else enumerate(data)
-    children = (
-        _not_plain(child, f"{path}.{key}".lstrip(".")) if isinstance(key, _SCALARS) else (path, key)
-        for key, child in items
-    )
-    return next((found for found in children if found is not None), None)
+    for key, child in items:
+        if not isinstance(key, _SCALARS):
+            return path, key
+        if isinstance(child, _SCALARS):
+            continue
+        found = _not_plain(child, f"{path}.{key}".lstrip("."))
+        if found is not None:
+            return found
+    return None
 
 
 # --- YAML -------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_no_more_configs_are_confirmed_than_there_are_trials():
 
 def test_a_plan_counts_trainings_epochs_and_hours(home):
     made = study(trials=9, confirm=2, budget={"epochs": 999})
-    found = plan(made, home, share=0.25, concurrent=4, seconds=36.0)
+    found = plan(made, home, history(), share=0.25, concurrent=4, seconds=36.0)
     assert (found.trials, found.rungs, found.most_epochs) == (9, (12, 14), 9 * 16)
     assert found.epochs == 16 + round(8 * (12 + 2 / 2 + 2 / 4))
     assert (found.confirming, found.confirm_epochs) == (10, 160)
@@ -36,32 +36,47 @@ def test_a_plan_counts_trainings_epochs_and_hours(home):
 
 
 def test_a_plan_ends_with_the_budget_and_with_the_space(home):
-    found = plan(study(trials=9, budget={"epochs": 100}), home, 1.0, 1, None)
+    found = plan(study(trials=9, budget={"epochs": 100}), home, history(), 1.0, 1, None)
     assert (found.epochs, found.most_epochs) == (100, 100)
     domains = {"T1": {"kind": "int", "path": "phases.1.start", "low": 6, "high": 9}}
     small = Study.parse({"space": {**SPACES["demo"].plain(), "domains": domains}, "trials": 30})
-    assert plan(small, home, 1.0, 1, None).trials == 4
+    assert plan(small, home, history(), 1.0, 1, None).trials == 4
 
 
 def test_without_rungs_all_epochs_are_expected(home):
-    found = plan(study(rungs={"epochs": []}), home, 1.0, 1, None)
+    found = plan(study(rungs={"epochs": []}), home, history(), 1.0, 1, None)
     assert found.epochs == found.most_epochs == 256
 
 
 def test_the_time_is_unknown_until_something_like_it_was_timed(home):
-    unknown = plan(study(), home, 1.0, 2, None)
+    unknown = plan(study(), home, history(), 1.0, 2, None)
     assert (unknown.seconds, unknown.device_hours, unknown.wall_hours) == (None, None, None)
     assert ["seconds per epoch", "unknown: --calibrate measures"] in unknown.grid().rows
     base = SPACES["demo"].base
     write(home.path, "a", Asked(0, "trial", "", {}, base.plain(), {}, {}), epoch(0, 1, seconds=2.0))
-    assert plan(study(), home, 1.0, 2, None).seconds == 2.0
+    assert plan(study(), home, history(), 1.0, 2, None).seconds == 2.0
 
 
 def test_what_is_trained_already_is_counted(home):
     base = SPACES["demo"].base
     done = Asked(0, "trial", "", {}, base.plain(), {}, Identity(home.data).tags(base))
     write(home.path, "a", done, epoch(0, 1, 0.5), Told(0, "finished"))
-    assert plan(study(first=[{"T1": 3}]), home, 1.0, 1, None).at_hand == 1
+    found = plan(study(trials=9, confirm=2, first=[{"T1": 3}]), home, history(), 1.0, 1, None)
+    assert found.at_hand == 1
+    assert (found.epochs, found.most_epochs) == (round(8 * (12 + 2 / 2 + 2 / 4)), 8 * 16)
+
+
+def test_the_plan_of_a_study_that_has_begun_is_of_its_rest(home):
+    begun = history(
+        *(event for n in range(4) for event in (asked(n), epoch(n, 1, 0.5, seconds=1.0), Told(n, "early_stopped"))),
+        *(asked(4, kind="confirm"), epoch(4, 1, 0.5, seconds=1.0), Told(4, "finished")),
+    )
+    found = plan(study(trials=9, confirm=2), home, begun, 1.0, 1, None)
+    assert (found.trials, found.done) == (9, 4)
+    assert (found.epochs, found.most_epochs) == (round(5 * (12 + 2 / 2 + 2 / 4)), 5 * 16)
+    assert (found.confirming, found.confirm_epochs) == (9, 144)
+    assert ["trials", "9, 4 of them done"] in found.grid().rows
+    assert plan(study(trials=9, budget={"epochs": 10}), home, begun, 1.0, 1, None).epochs == 6
 
 
 def test_calibration_measures_an_epoch(home):
@@ -69,7 +84,7 @@ def test_calibration_measures_an_epoch(home):
 
 
 def test_a_plan_is_held_against_what_was_spent(home):
-    foreseen = plan(study(trials=2), home, 0.5, 1, 36.0).document()
+    foreseen = plan(study(trials=2), home, history(), 0.5, 1, 36.0).document()
     events = [asked(0), *(epoch(0, n, 0.5, seconds=72.0) for n in range(1, 11))]
     said = compared(foreseen, spent(history(*events), 0.5))
     assert said == "Planned: about 30 epochs of search; trained: 10. Planned: 9 min on the device; taken: 6 min."

@@ -11,7 +11,8 @@ from lt_core.data import load_parts
 from lt_core.train import Run
 from search_spaces.study import Study, last_switch
 from tuning.engine.library import Library
-from tuning.log.limits import Spent
+from tuning.log.events import History
+from tuning.log.limits import Spent, spent
 from tuning.record.identity import Identity
 from tuning.reports.grid import Grid
 from tuning.shell.home import Home
@@ -19,14 +20,16 @@ from tuning.shell.home import Home
 
 @dataclass(frozen=True)
 class Plan:
-    """The cost of a study, as far as it can be told.
+    """The cost of a study, or of the rest of one that has begun, as far as it can be told.
 
-    epochs: expected, with early stopping, of the search; most_epochs: without it. confirm_epochs: of the confirmation.
-    seconds: of an epoch, None where nothing like it was timed. at_hand: trainings known now that need not be trained.
+    trials: of the whole study; done: those that ended. epochs: still to train, expected with early stopping, of the
+    search; most_epochs: without it. confirming and confirm_epochs: of the confirmation. seconds: of an epoch, None
+    where nothing like it was timed. at_hand: trainings known now that need not be trained, and cost no epoch here.
     standard_error: of one score near `accuracy`, from the size of val.
     """
 
     trials: int
+    done: int
     rungs: tuple[int, ...]
     since_switch: bool
     epochs: int
@@ -65,12 +68,12 @@ class Plan:
 
     def _rows(self) -> Iterator[list[str]]:
         where = "epochs since each trial's own switch" if self.since_switch else "epochs"
-        yield ["trials", str(self.trials)]
+        yield ["trials", f"{self.trials}, {self.done} of them done" if self.done else str(self.trials)]
         yield ["rungs", f"{where} {', '.join(map(str, self.rungs))}" if self.rungs else "none"]
         stopped = f"about {self.epochs} with early stopping, " if self.rungs else ""
         yield ["epochs of the search", f"{stopped}{self.most_epochs} at most"]
         yield ["confirmation", f"at most {self.confirming} trainings, {self.confirm_epochs} epochs"]
-        yield ["trained already", f"{self.at_hand} of the trainings that are known beforehand"]
+        yield ["trained already", f"{self.at_hand} of the trainings that are known beforehand, not counted above"]
         yield ["seconds per epoch", "unknown: --calibrate measures" if self.seconds is None else f"{self.seconds:.3g}"]
         yield ["time", hours(self.wall_hours) + f", {self.concurrent} at a time"]
         yield ["device hours", hours(self.device_hours)]
@@ -81,22 +84,28 @@ class Plan:
         ]
 
 
-def plan(study: Study, home: Home, share: float, concurrent: int, seconds: float | None) -> Plan:
-    """The plan of a study. `seconds` of an epoch, None to take what this home has recorded."""
+def plan(study: Study, home: Home, history: History, share: float, concurrent: int, seconds: float | None) -> Plan:
+    """The plan of a study with such a log. `seconds` of an epoch, None to take what this home has recorded."""
     parts = load_parts(study.space.base.data, home.data)
     library = Library(home.path)
     rungs, length = study.effective_rungs, study.space.base.epochs
     trials = min(study.wanted, study.space.size or study.wanted)
-    most = min(trials * length, study.budget.epochs or math.inf)
+    done = sum(trial.told is not None for trial in history.of_kind("trial"))
+    at_hand = [library.has(tags, "trial") for tags in _known_beforehand(study, home, done)]
+    fresh = max(0, trials - done - sum(at_hand))
+    whole = fresh > 0 and done == 0 and not any(at_hand[:1])
+    most = min(fresh * length, math.inf if study.budget.epochs is None else _left(study.budget.epochs, history))
+    confirming = max(0, study.confirming - sum(t.told is not None for t in history.of_kind("confirm")))
     return Plan(
         trials=trials,
+        done=done,
         rungs=rungs.epochs,
         since_switch=rungs.since == "switch",
-        epochs=int(min(_expected_epochs(study, trials), most)),
+        epochs=int(min(_expected_epochs(study, fresh, whole=whole), most)),
         most_epochs=int(most),
-        confirming=study.confirming,
-        confirm_epochs=study.confirming * length,
-        at_hand=sum(library.has(tags, "trial") for tags in _known_beforehand(study, home)),
+        confirming=confirming,
+        confirm_epochs=confirming * length,
+        at_hand=sum(at_hand),
         seconds=library.seconds(study.space.base) if seconds is None else seconds,
         share=share,
         concurrent=concurrent,
@@ -106,20 +115,25 @@ def plan(study: Study, home: Home, share: float, concurrent: int, seconds: float
     )
 
 
-def _known_beforehand(study: Study, home: Home) -> Iterator[dict[str, str]]:
+def _known_beforehand(study: Study, home: Home, done: int) -> Iterator[dict[str, str]]:
+    """The tags of the trials that no sampler chooses, but for those that are done: the paper's setting is the first."""
     identity = Identity(home.data)
-    for point in study.points[: study.wanted]:
+    for point in study.points[done : study.wanted]:
         yield identity.tags(study.space.config(point))
 
 
-def _expected_epochs(study: Study, trials: int) -> int:
-    """Of so many trials, were 1 of `reduction_factor` to go on past each rung; the paper's setting runs to its end."""
+def _left(epochs: float, history: History) -> float:
+    return max(0, epochs - spent(history, 1.0).epochs)
+
+
+def _expected_epochs(study: Study, trials: int, *, whole: bool) -> int:
+    """Of so many trials, were 1 of `reduction_factor` to go on past each rung; whole: the first runs to its end."""
     rungs, length = study.effective_rungs, study.space.base.epochs
     offset = last_switch(study.space) if rungs.since == "switch" else 0
     marks = [0, *(mark + offset for mark in rungs.epochs if mark + offset < length), length]
     spans = [end - start for start, end in pairwise(marks)]
     each = sum(span / rungs.reduction_factor**level for level, span in enumerate(spans))
-    return length + round((trials - 1) * each)
+    return whole * length + round((trials - whole) * each)
 
 
 def calibrated(config: TrainConfig, home: Home, device: str) -> float:

@@ -82,21 +82,28 @@ def opened(home: Home, space: str, changes: Changes, name: str | None, resume: b
 
 
 def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, list[str]]:
-    """What a whole study would cost on this machine, and what a user should know. Trains nothing but to calibrate."""
+    """What a study, or the rest of it, would cost on this machine, and what a user should know.
+
+    Trains nothing but to calibrate.
+    """
     study = found.study
     prepare(study, found.home, download=False)
     lacking = too_big(study)
     if lacking and calibrate:
         raise InputError(f"--calibrate times epochs on this machine: {lacking}")
     said = [f"{lacking}: the search needs the --address of a cluster"] if lacking and address is None else []
-    return plan_of(study, found.home, calibrate=calibrate), [*notes(study, found.space), *said]
+    history = found.folder.history() if found.resume else History()
+    seconds = calibrated(study.space.base, found.home, _device(study)) if calibrate else None
+    return plan_of(study, found.home, history, seconds), [*notes(study, found.space), *said]
 
 
-def plan_of(study: Study, home: Home, *, calibrate: bool = False) -> Plan:
-    """The plan of a study on this machine, or on the cluster that is connected."""
-    device = "cuda" if gpus_per_trial(study) else "cpu"
-    seconds = calibrated(study.space.base, home, device) if calibrate else None
-    return planned(study, home, device_share(study), slots(study), seconds)
+def plan_of(study: Study, home: Home, history: History, seconds: float | None = None) -> Plan:
+    """The plan of a study with such a log on this machine, or on the cluster that is connected."""
+    return planned(study, home, history, device_share(study), slots(study), seconds)
+
+
+def _device(study: Study) -> str:
+    return "cuda" if gpus_per_trial(study) else "cpu"
 
 
 def build(space: str, changes: Changes) -> Study:

@@ -111,7 +111,7 @@ def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
 
 def _started(home: Home, name: str, study: Study, store: str) -> Started:
     command, resume = commands.typed(), commands.resume(name, study.space.name, home)
-    plan = json.dumps(plan_of(study, home).document(), indent=2)
+    plan = json.dumps(plan_of(study, home, History()).document(), indent=2)
     return Started(
         name,
         command,
