@@ -1,5 +1,6 @@
 """A study killed with kill -9 at random moments and gone on with, against the same study undisturbed: the same table,
-bit for bit, every trial trained once, one MLflow run each, none left RUNNING.
+bit for bit, every trial trained once, one MLflow run each, none left RUNNING. Where a study ends before it was killed
+so often, another one is begun.
 
     python benchmarks/kills.py [--kills 20] [--seed 0]
 """
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -63,34 +66,46 @@ def check_record(home: Path, runs: int) -> None:
     assert {run.info.status for run in found} == {"FINISHED"}, [run.info.status for run in found]
 
 
+def disturbed(home: Path, moments: Iterator[float], most: int) -> int:
+    """Run the study, killed at each of so many moments at most, until it ends by itself; the number of kills."""
+    kills = 0
+    while kills < most and killed(home, moment := next(moments), *going_on(home)):
+        kills += 1
+        log = home / "studies/night/events.jsonl"
+        events = log.read_bytes().count(b"\n") if log.exists() else 0
+        print(f"kill {kills} after {moment:.1f} s, {events} events in the log", flush=True)
+    return kills
+
+
+def check(home: Path, wanted: dict[str, Any]) -> int:
+    """Hold the study that was killed against the undisturbed one; the number of its trainings."""
+    assert table(finished(home, *going_on(home))) == table(wanted), "the tables differ"
+    lines = (home / "studies/night/events.jsonl").read_text().splitlines()
+    asked = [event["trial"] for event in map(json.loads, lines) if event["event"] == "Asked"]
+    assert asked == list(range(len(asked))), asked
+    check_record(home, len(asked))
+    return len(asked)
+
+
 def main() -> None:
-    """Print each kill's moment and what the log held, and at the end whether the tables are equal."""
+    """Print each kill's moment and what the log held, and of each study whether its table is the undisturbed one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     draws = random.Random(options.seed)
-    undisturbed, home = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
     begun = time.perf_counter()
-    wanted = finished(undisturbed)
+    wanted = finished(Path(tempfile.mkdtemp()))
     length = time.perf_counter() - begun
     print(f"undisturbed: {length:.0f} s", flush=True)
-    kills = 0
-    while kills < options.kills:
-        seconds = draws.uniform(2, 0.6 * length)
-        if not killed(home, seconds, *going_on(home)):
-            break
-        kills += 1
-        log = home / "studies/night/events.jsonl"
-        events = log.read_bytes().count(b"\n") if log.exists() else 0
-        print(f"kill {kills} after {seconds:.1f} s, {events} events in the log", flush=True)
-    found = finished(home, *going_on(home))
-    assert table(found) == table(wanted), "the tables differ"
-    lines = (home / "studies/night/events.jsonl").read_text().splitlines()
-    asked = [event["trial"] for event in map(json.loads, lines) if event["event"] == "Asked"]
-    assert asked == list(range(len(asked))), asked
-    check_record(home, len(asked))
-    print(f"{kills} kills: the same table, bit for bit; {len(asked)} trainings, one run each, none RUNNING")
+    moments = (draws.uniform(2, 0.6 * length) for _ in count())
+    left = options.kills
+    while left > 0:
+        home = Path(tempfile.mkdtemp())
+        kills = disturbed(home, moments, left)
+        trainings = check(home, wanted)
+        left -= kills
+        print(f"{kills} kills: the same table, bit for bit; {trainings} trainings, one run each, none RUNNING")
 
 
 if __name__ == "__main__":
