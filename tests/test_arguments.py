@@ -190,6 +190,6 @@ def test_all_labels_of_a_table_can_be_asked_for_as_the_command_prints_them(name,
     for some in (rows, rows[::-1], *([row] for row in rows)):
         ablation = asked(name, ",".join(some), ", ".join(columns))
         assert (ablation.rows, ablation.columns) == (tuple(some), tuple(columns))
-        words = shlex.split(commands.ablate(ablation, Home.at(tmp_path, None)))
+        words = shlex.split(commands.ablate(ablation, Home.at(tmp_path, None), ""))
         options = {option: words[words.index(option) + 1] for option in ("--rows", "--columns")}
         assert asked(name, options["--rows"], options["--columns"]) == ablation

@@ -325,7 +325,7 @@ def test_a_job_that_is_stopped_ends_in_order(cluster, lt):
     assert done.returncode == 0 and done.stdout.split()[:2] == [job, "stopped"], done.stderr
     assert lt.events("long")[-1]["event"] == "Ended" and lt.events("long")[-1]["stop_reason"] == "interrupted"
     assert {run.info.status for run in lt.runs()} == {"KILLED"}
-    assert "go on: lt-tune search demo --name long --resume" in followed.communicate(timeout=SECONDS)[0]
+    assert "go on: lt-tune search demo --name long --resume --address auto" in followed.communicate(timeout=SECONDS)[0]
 
 
 @pytest.mark.slow

@@ -128,15 +128,20 @@ def test_what_the_record_lacks_is_said_on_stderr_with_the_command_that_delivers_
 # --- the command that goes on -----------------------------------------------------------------------
 
 
-def go_on(capsys, home, study=STUDY):
-    code, document, _ = shown(capsys, outcome(INTERRUPTED, study=study), home, as_json=True)
-    text = shown(capsys, outcome(INTERRUPTED, study=study), home)[1]
+def go_on(capsys, home, study=STUDY, found=INTERRUPTED):
+    code, document, _ = shown(capsys, outcome(found, study=study), home, as_json=True)
+    text = shown(capsys, outcome(found, study=study), home)[1]
     assert code == 130 and f"go on: {document['go_on']}\n" in text
     return shlex.split(document["go_on"])
 
 
 def test_a_study_of_a_shipped_space_goes_on_by_its_name(capsys, home):
     assert go_on(capsys, home) == ["lt-tune", "search", "demo", "--name", "mine", "--resume"]
+
+
+def test_a_study_of_a_cluster_goes_on_there(capsys, home):
+    found = history(Started("mine", "lt-tune search", {}, address="10.0.0.1:6379"), *TRIALS, Ended("interrupted"))
+    assert go_on(capsys, home, found=found)[5:] == ["--resume", "--address", "10.0.0.1:6379"]
 
 
 def test_a_study_of_a_user_s_space_goes_on_from_its_own_description(capsys, home):

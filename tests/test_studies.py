@@ -19,6 +19,6 @@ def test_a_study_of_another_core_is_refused_before_anything_is_written(tmp_path)
     EventLog(folder.events_file, lambda event: None).emit(Started("night", "", {"lt.core_id": "old"}))
     before, threads = {path: path.read_bytes() for path in folder.path.iterdir()}, set(threading.enumerate())
     with pytest.raises(InputError, match="was started with another lt_core: use a new --name"):
-        run(home, folder, study.replaced(trials=64), "", Console())
+        run(home, folder, study.replaced(trials=64), "", None, Console())
     assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
     assert "mlflow-writer" not in [thread.name for thread in set(threading.enumerate()) - threads]

@@ -35,8 +35,8 @@ class Started:
 
     `study` is '' for a single training. `experiment` is the one that records it in MLflow. `store` is where its
     checkpoints lie, '' where that is the study's folder. `artifacts` are texts by file name, the study among them.
-    `resume` is the command that goes on with it; `note` is what its page shows of how it was made; `datasets` are
-    those it may train on, described, by their `lt.data_id`.
+    `address` is the Ray cluster it was given, '' for none; `resume` is the command that goes on with it; `note` is what
+    its page shows of how it was made; `datasets` are those it may train on, described, by their `lt.data_id`.
     """
 
     study: str
@@ -45,6 +45,7 @@ class Started:
     store: str = ""
     experiment: str = "lt-tune"
     artifacts: dict[str, str] = field(default_factory=dict)
+    address: str = ""
     resume: str = ""
     note: str = ""
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -210,6 +211,11 @@ class History:
                 self.ended = event
             case Continued():
                 pass
+
+    @property
+    def address(self) -> str:
+        """The Ray cluster that it was given at first, '' for none."""
+        return self.started.address if self.started else ""
 
     def asked_for(self, kind: Kind, config_id: str) -> TrialRecord | None:
         """The last trial of a kind and config that did not fail."""

@@ -23,15 +23,15 @@ def origin(command: str, resume: str) -> str:
     return f"Made by `{command}` with {versions()}{again}."
 
 
-def resume(name: str, space: str, home: Home) -> str:
-    """What goes on with a study."""
+def resume(name: str, space: str, home: Home, address: str) -> str:
+    """What goes on with a study, on the cluster at an address ('' for none)."""
     if space not in SPACES:  # it came from a file, which may have changed since
         space = shlex.quote(short(StudyFolder(home.path, name).study_file))
-    return f"lt-tune search {space} --name {name} --resume{_home_option(home)}"
+    return f"lt-tune search {space} --name {name} --resume{_address_option(address)}{_home_option(home)}"
 
 
-def ablate(ablation: Ablation, home: Home) -> str:
-    """What goes on with a table."""
+def ablate(ablation: Ablation, home: Home, address: str) -> str:
+    """What goes on with a table, on the cluster at an address ('' for none)."""
     options = [f"--recipe {ablation.recipe}"] if ablation.recipe != "equal" else []
     options += ["--short"] if ablation.short else []
     options += [f"--scale {ablation.scale:g}"] if ablation.scale != 1 else []
@@ -39,7 +39,7 @@ def ablate(ablation: Ablation, home: Home) -> str:
     for name, labels in (("rows", ablation.rows), ("columns", ablation.columns)):
         options += [f"--{name} {shlex.quote(','.join(labels))}"] if labels else []
     options += [f"--seeds {ablation.seeds}"] if ablation.seeds else []
-    return " ".join(["lt-tune ablate", ablation.table, *options]) + _home_option(home)
+    return " ".join(["lt-tune ablate", ablation.table, *options]) + _address_option(address) + _home_option(home)
 
 
 def report(name: str, home: Home) -> str:
@@ -60,6 +60,10 @@ def ui(home: Home) -> str:
 def sync(study: str | None, home: Home) -> str:
     """What delivers a study, or all of a home, that the record lacks."""
     return f"lt-tune sync{f' {study}' if study else ''}{_home_option(home)}"
+
+
+def _address_option(address: str) -> str:
+    return f" --address {shlex.quote(address)}" if address else ""
 
 
 def _home_option(home: Home) -> str:

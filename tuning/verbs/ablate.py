@@ -78,7 +78,7 @@ def ablate(home: Home, ablation: Ablation, address: str | None, store: str | Non
             check_fits(ablation)
         elif lacking := waiting(ablation):
             note(console, [lacking])
-        return _run(home, ablation, table, store, console)
+        return _run(home, ablation, table, store, address, console)
 
 
 def _data_of(ablation: Ablation, table: Table) -> list[Data]:
@@ -87,13 +87,17 @@ def _data_of(ablation: Ablation, table: Table) -> list[Data]:
     return list({config.data.model_dump_json(): config.data for config in configs}.values())
 
 
-def _run(home: Home, ablation: Ablation, table: Table, store: str | None, console: Console) -> Ablated:
+def _run(
+    home: Home, ablation: Ablation, table: Table, store: str | None, address: str | None, console: Console
+) -> Ablated:
     folder = TableFolder(home.path, ablation.name)
     store = store_of(home, folder, store)
     folder.lock()
     check_core(folder, f"move {folder.path} away to train the table anew")
     folder.write_study(ablation.dump())
-    recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, ablation, table, store))
+    recording = Recording(
+        home, folder.events_file, lambda: _started(home, folder.name, ablation, table, store, address or "")
+    )
     with recording:
         library = Library(home.path, folder.events_file)
         session = Session(recording.log, store or str(folder.checkpoints), home.data, library, ablation.system_metrics)
@@ -103,10 +107,10 @@ def _run(home: Home, ablation: Ablation, table: Table, store: str | None, consol
     return Ablated(ablation, table, recording.log.history, recording.failure)
 
 
-def _started(home: Home, name: str, ablation: Ablation, table: Table, store: str) -> Started:
+def _started(home: Home, name: str, ablation: Ablation, table: Table, store: str, address: str) -> Started:
     first = trainings(ablation, table)[0].config
     tags = {**Identity(home.data).tags(first), "lt.table": table.name, "lt.edition": ablation.edition.name}
-    command, resume = commands.typed(), commands.ablate(ablation, home)
+    command, resume = commands.typed(), commands.ablate(ablation, home, address)
     return Started(
         name,
         command,
@@ -114,6 +118,7 @@ def _started(home: Home, name: str, ablation: Ablation, table: Table, store: str
         store,
         experiment=table.name,
         artifacts={"table.yaml": ablation.dump(), "requirements.txt": requirements()},
+        address=address,
         resume=resume,
         note=commands.origin(command, resume),
         datasets=described(_data_of(ablation, table), home.data),

@@ -147,7 +147,7 @@ def _listed(folder: StudyFolder, home: Home) -> dict[str, str]:
     """A study's name, state and what to type next; one that cannot be read does not hide the others."""
     try:
         kept, history = stored(folder), folder.history()
-        go_on = commands.resume(folder.name, kept.space.name, home)
+        go_on = commands.resume(folder.name, kept.space.name, home, history.address)
         command = commands.report(folder.name, home) if is_over(history) else go_on
         return {"study": folder.name, "state": state(kept, history), "command": command}
     except InputError as error:
@@ -160,7 +160,7 @@ def _print_study(outcome: "Outcome", home: Home) -> None:
     for remark in outcome.remarks:
         console.print(remark, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     if outcome.interrupted:
-        print(f"go on: {commands.resume(outcome.name, outcome.study.space.name, home)}")
+        print(f"go on: {_go_on(outcome, home)}")
     if outcome.export:
         print(f"best config: {commands.short(outcome.export)}")
         print(f"train it again: lt-tune train {shlex.quote(commands.short(outcome.export))}")
@@ -175,8 +175,12 @@ def _study_document(outcome: "Outcome", home: Home) -> dict[str, Any]:
         "remarks": outcome.remarks,
         "export": str(outcome.export) if outcome.export else None,
         "tracking_uri": without_secrets(home.tracking_uri),
-        "go_on": commands.resume(outcome.name, outcome.study.space.name, home) if outcome.interrupted else None,
+        "go_on": _go_on(outcome, home) if outcome.interrupted else None,
     }
+
+
+def _go_on(outcome: "Outcome", home: Home) -> str:
+    return commands.resume(outcome.name, outcome.study.space.name, home, outcome.history.address)
 
 
 def _say(text: str) -> None:

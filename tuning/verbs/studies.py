@@ -75,17 +75,17 @@ def search(found: Opened, address: str | None, store: str | None, download: bool
         elif lacking := waiting(found.study):
             note(console, [lacking])
         store = store_of(home, found.folder, store)
-        return run(home, *found.claimed(), store, console)
+        return run(home, *found.claimed(), store, address, console)
 
 
-def run(home: Home, folder: StudyFolder, study: Study, store: str, console: Console) -> Outcome:
+def run(home: Home, folder: StudyFolder, study: Study, store: str, address: str | None, console: Console) -> Outcome:
     """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order.
 
-    folder: locked by this process. store: of checkpoints, '' for the folder's own.
+    folder: locked by this process. store: of checkpoints, '' for the folder's own. address: what to say of where.
     """
     check_core(folder, "use a new --name")
     folder.write_study(study.dump())
-    recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, study, store))
+    recording = Recording(home, folder.events_file, lambda: _started(home, folder.name, study, store, address or ""))
     with recording:
         library = Library(home.path, folder.events_file)
         session = Session(recording.log, store or str(folder.checkpoints), home.data, library, study.system_metrics)
@@ -109,8 +109,8 @@ def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
         return None, f"its best config could not be read back ({reason(error)})"
 
 
-def _started(home: Home, name: str, study: Study, store: str) -> Started:
-    command, resume = commands.typed(), commands.resume(name, study.space.name, home)
+def _started(home: Home, name: str, study: Study, store: str, address: str) -> Started:
+    command, resume = commands.typed(), commands.resume(name, study.space.name, home, address)
     plan = json.dumps(plan_of(study, home, History()).document(), indent=2)
     return Started(
         name,
@@ -119,6 +119,7 @@ def _started(home: Home, name: str, study: Study, store: str) -> Started:
         store,
         experiment=study.space.name,
         artifacts={"study.yaml": study.dump(), "plan.json": plan, "requirements.txt": requirements()},
+        address=address,
         resume=resume,
         note=commands.origin(command, resume),
         datasets=described(data_of(study.space), home.data),

@@ -34,7 +34,7 @@ def _listed(folder: TableFolder, home: Home) -> dict[str, str]:
         trainings = f"{done} training{'' if done == 1 else 's'}{f', {failed} failed' if failed else ''}"
         state = f"{'finished' if over else 'unfinished'}, {trainings}"
         whole = over and not failed
-        command = commands.report(ablation.table, home) if whole else commands.ablate(ablation, home)
+        command = commands.report(ablation.table, home) if whole else commands.ablate(ablation, home, history.address)
         return {"study": folder.name, "state": state, "command": command}
     except InputError as error:
         return {"study": folder.name, "state": f"cannot be read: {error}", "command": ""}
@@ -44,7 +44,7 @@ def ablated(outcome: "Ablated", home: Home, as_json: bool) -> int:
     """What was trained, what failed, and what to type next."""
     states = Counter(trial.stop_reason for trial in outcome.history.of_kind("cell"))
     reused = sum(t.told is not None and t.told.reused_from is not None for t in outcome.history.of_kind("cell"))
-    go_on = commands.ablate(outcome.ablation, home) if outcome.interrupted else None
+    go_on = commands.ablate(outcome.ablation, home, outcome.history.address) if outcome.interrupted else None
     document = {
         "table": outcome.table.name,
         "edition": outcome.ablation.edition.name,
