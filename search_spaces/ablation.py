@@ -59,19 +59,25 @@ class Training:
 
 
 def chosen(ablation: Ablation, table: Table) -> list[Cell]:
-    """The cells that are asked for and need a training. InputError for an unknown label, or a row without a config."""
+    """The cells that are asked for and need a training.
+
+    InputError for an unknown label, a row without a config, or where no cell is left.
+    """
     for label in ablation.rows:
         if table.row(label).method is None:
             raise InputError(f"row {label} of {table.name} has nothing to train: {table.row(label).reason}")
     for label in ablation.columns:
         table.column(label)
-    return [
+    found = [
         cell
         for cell in table.cells(ablation.edition)
         if cell.trains
         and (not ablation.rows or cell.row.label in ablation.rows)
         and (not ablation.columns or cell.column.label in ablation.columns)
     ]
+    if not found:
+        raise InputError(f"{table.name} has nothing to train in these rows and columns")
+    return found
 
 
 def trainings(ablation: Ablation, table: Table) -> list[Training]:

@@ -193,6 +193,7 @@ def test_ctrl_c_ends_in_order_and_says_how_to_go_on(lt):
         (["ib2021/tabel2"], "there is no table `ib2021/tabel2` (did you mean `ib2021/table2`?)"),
         (["cb2019/figure3"], "cb2019/figure3 follows from a formula: there is nothing to train"),
         (["cb2019/table1"], "cb2019/table1 has nothing to train in these rows and columns"),
+        (["cb2019/table1", "--plan"], "cb2019/table1 has nothing to train in these rows and columns"),
         (["ib2021/table2", "--rows", "x"], "there is no row of ib2021/table2 `x`"),
         (["ib2021/table2", "--recipe", "best"], "recipe"),
         (["ib2021/table2", "--on", "imagenet"], "on"),

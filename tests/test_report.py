@@ -72,8 +72,24 @@ def test_how_it_was_made_names_objectives_and_constraints():
     study = Study.parse({**STUDY.plain(), **fields})
     made = section(study_report(replace(FINISHED, study=study), pictures=False), "How it was made")
     assert made.sentences == (
-        "16 trials by tpe, seed 0, for score, val_acc_tail, within val_acc_head >= 0.7; 5 fresh seeds to confirm.",
+        "16 trials by tpe, seed 0, for score, val_acc_tail, within val_acc_head >= 0.7, no early stopping; "
+        "the best 3 to confirm on 5 fresh seeds.",
     )
+
+
+def test_how_it_was_made_names_all_that_makes_a_search_another_one():
+    fields = {"batch": 2, "budget": {"epochs": 90}, "confirm": 4, "resample": True, "confirm_full": True}
+    fields |= {"space": SPACES["methods"].plain(), "per_branch": 3, "rungs": {"epochs": [2], "since": "switch"}}
+    study = Study.parse(fields)
+    (said,) = section(study_report(replace(results(), study=study), pictures=False), "How it was made").sentences
+    assert said.endswith(
+        "trials by tpe, 3 of each label, 2 at a time, seed 0, for score, early stopping at epochs 2 since each trial's "
+        "own switch, 1 of 2 goes on, at most 90 epochs; the best 3 to confirm on 4 fresh seeds and subsets, the winner "
+        "on the exact subset as well."
+    )
+    study = study.replaced(confirm=0, confirm_full=False)
+    (said,) = section(study_report(replace(results(), study=study), pictures=False), "How it was made").sentences
+    assert said.endswith("; nothing confirmed.")
 
 
 @pytest.mark.parametrize("name", SPACES)

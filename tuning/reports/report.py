@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Float, Setting
+from search_spaces.study import Study
 from tuning.log.results import Results
 from tuning.reports.confirmation import class_grid, confirmed, confirmed_grid, exact_grid, sentences
 from tuning.reports.costs import cost_grid, rung_grid
@@ -92,12 +93,36 @@ def _made(results: Results) -> Section:
     rows = list(_space_rows(study.space.domains, study.space.paper))
     heads = ["symbol", "domain", "only under", "the paper's"]
     grid = Grid(f"The space {study.space.name}", heads, rows, len(rows), ("domain", "only under"))
-    limits = "".join(f", within {constraint}" for constraint in study.constraints)
-    said = (
-        f"{study.wanted} trials by {study.sampler}, seed {study.seed}, for {', '.join(study.objectives)}{limits}; "
-        f"{study.confirm} fresh seeds to confirm."
-    )
+    said = ", ".join(_asked(study)) + f"; {_confirming(study)}."
     return Section("How it was made", (said,), {"space": grid, "versions": _versions(results)})
+
+
+def _asked(study: Study) -> Iterator[str]:
+    """What the search was asked for, in words."""
+    yield f"{study.wanted} trials by {study.sampler}"
+    if study.per_branch is not None:
+        yield f"{study.per_branch} of each label"
+    if study.batch is not None:
+        yield f"{study.batch} at a time"
+    yield f"seed {study.seed}"
+    yield f"for {', '.join(study.objectives)}"
+    yield from (f"within {constraint}" for constraint in study.constraints)
+    rungs = study.effective_rungs
+    since = " since each trial's own switch" if rungs.since == "switch" else ""
+    stops = (
+        f"early stopping at epochs {', '.join(map(str, rungs.epochs))}{since}, 1 of {rungs.reduction_factor} goes on"
+    )
+    yield stops if rungs.epochs else "no early stopping"
+    yield from (f"at most {most:g} {what.replace('_', ' ')}" for what, most in study.budget.plain().items() if most)
+
+
+def _confirming(study: Study) -> str:
+    """What was to be confirmed, in words."""
+    if not study.confirm:
+        return "nothing confirmed"
+    subsets = " and subsets" if study.resample else ""
+    exact = ", the winner on the exact subset as well" if study.confirm_full else ""
+    return f"the best {study.confirm_top} to confirm on {study.confirm} fresh seeds{subsets}{exact}"
 
 
 def _space_rows(domains: Domains, paper: Mapping[str, Setting], under: str = "") -> Iterator[list[str]]:

@@ -6,7 +6,6 @@ from rich.console import Console
 
 from lt_core.data import Data, load_parts
 from lt_core.sources import download as fetch
-from lt_core.value import InputError
 from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
 from tuning.engine.cells import CellStage
@@ -64,11 +63,10 @@ class Ablated:
 def ablate(home: Home, ablation: Ablation, address: str | None, store: str | None, *, download: bool) -> Ablated:
     """Train what is missing. What is wrong with the input is found before anything is written."""
     table = named_table(ablation.table)
-    if not chosen(ablation, table):
-        raise InputError(f"{table.name} has nothing to train in these rows and columns")
+    asked = _data_of(ablation, table)
     check_address(address)
     check_answers(home.tracking_uri)
-    for data in _data_of(ablation, table):
+    for data in asked:
         if download:
             fetch(data.name, home.data)
         load_parts(data, home.data)
