@@ -58,6 +58,7 @@ RANKED = Grid(
 def test_a_table_in_latex_has_booktabs_rules_and_nothing_that_latex_would_take_for_a_command():
     assert RANKED.latex() == (
         "\\begin{table}\n"
+        "\\centering\n"
         "\\caption{T \\& 1}\n"
         "\\begin{tabular}{llr}\n"
         "\\toprule\n"
@@ -71,6 +72,12 @@ def test_a_table_in_latex_has_booktabs_rules_and_nothing_that_latex_would_take_f
         "\\end{tabular}\n"
         "\\end{table}"
     )
+
+
+def test_sentences_share_the_line_in_latex_by_their_lengths():
+    rows = [["short", "s" * 45, "long " * 200, "n" * 45]]
+    grid = Grid("", ["claim", "where", "measured", "no sentence"], rows, 1, ("claim", "where", "measured"))
+    assert r"\begin{tabular}{lp{0.22\linewidth}p{0.44\linewidth}r}" in grid.latex()
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")

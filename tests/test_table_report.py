@@ -161,6 +161,8 @@ def test_mistakes_in_print_are_marked_and_told(tmp_path):
     found = filled("ib2021/table4", as_printed("ib2021/table4", NOISE))
     cells = "\n".join(grid.markdown() for grid in blocks(found, "").values())
     assert cells.count("57.99!") == 1 and cells.count("78.22!") == 1
+    marked = [grid.title for grid in blocks(found, "").values() if "(!: a mistake of the paper's)" in grid.title]
+    assert [title.split(":")[0] for title in marked] == ["long-tailed CIFAR-10", "long-tailed CIFAR-100"]
     said = " ".join(report_of(found, tmp_path).sections[-1].sentences)
     assert "! LDAM-DRW, cifar100-lt-10: 57.99 is CB's number; LDAM's own is 58.71." in said
 

@@ -17,6 +17,8 @@ from rich.text import Text
 from search_spaces.space import Setting
 
 NARROWEST = 12  # columns of a terminal that words which may fold keep
+LONGEST_LINE = 40  # characters in LaTeX of a column that does not break its lines
+LONGEST_SHARE = 90  # characters up to which a longer column has more of the line
 BESIDE = " | "  # between the numbers of a cell
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -75,9 +77,9 @@ class Grid:
         ranked, unranked = lines[1 : 1 + self.unranked], lines[1 + self.unranked :]
         rules = [r"\midrule"] if ranked and unranked else []
         body = [r"\toprule", lines[0], r"\midrule", *ranked, *rules, *unranked, r"\bottomrule"]
-        columns = "".join("l" if self._left(i) else "r" for i in range(len(self.heads)))
-        tabular = [rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"]
-        return "\n".join([r"\begin{table}", rf"\caption{{{_latex(self.title)}}}", *tabular, r"\end{table}"])
+        tabular = [rf"\begin{{tabular}}{{{self._latex_columns()}}}", *body, r"\end{tabular}"]
+        begin = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(self.title)}}}"]
+        return "\n".join([*begin, *tabular, r"\end{table}"])
 
     def html(self) -> str:
         """As an HTML table, its title as the caption; what stands below the line is of the class `unranked`."""
@@ -102,6 +104,17 @@ class Grid:
             cells = [Text(cell, "bold" if self._stands_out(i, j) else "") for j, cell in enumerate(row)]
             table.add_row(*cells, style=style, end_section=i == self.unranked - 1)
         return table
+
+    def _latex_columns(self) -> str:
+        """The columns as `tabular` takes them: sentences share the line by their lengths, and break."""
+        lengths = [max(len(text) for text in column) for column in zip(self.heads, *self.rows, strict=True)]
+        widths = [min(length, LONGEST_SHARE) for length in lengths]
+        return "".join(
+            rf"p{{{0.9 * width / sum(widths):.2f}\linewidth}}"
+            if head in self.folds and length > LONGEST_LINE
+            else ("l" if self._left(i) else "r")
+            for i, (head, length, width) in enumerate(zip(self.heads, lengths, widths, strict=True))
+        )
 
     def _left(self, column: int) -> bool:
         """Whether a column is of words: the first, and those that may fold."""

@@ -81,7 +81,9 @@ def blocks(filled: Filled, where: str, *, narrow: bool = False) -> dict[str, Gri
             continue
         printed = "paper" if filled.table.reported else "no number in print"
         measured = f" | measured, {where}" if any(one.values for one in cells.values()) else ""
-        title = f"{columns[0].group or filled.table.name}: {printed}{measured}"
+        mistaken = any(one.reported and one.reported.mistake for one in inside.values())
+        marked = " (!: a mistake of the paper's)" if mistaken else ""
+        title = f"{columns[0].group or filled.table.name}: {printed}{measured}{marked}"
         grid = _narrow if narrow and measured else _wide
         found[f"{filled.edition.name}-{len(found) + 1}"] = grid(title, filled, rows, columns, inside)
     return found
