@@ -33,12 +33,13 @@ def _about_head(config: "TrainConfig", phase: "Phase", path: str) -> Iterator[st
 
 
 def _about_meta(config: "TrainConfig", phase: "Phase", path: str) -> Iterator[str]:
-    has_meta = config.data.meta_source != "none"
+    has_meta = config.data.meta_source not in ("none", "returned")
+    said = f"data.meta_source is {config.data.meta_source}"
     if isinstance(phase.weights, ClassDifficulty) and not has_meta:
-        yield f"{path}.weights is class_difficulty, which reads accuracies on the meta part: data.meta_source is none"
+        yield f"{path}.weights is class_difficulty, which reads accuracies on the meta part: {said}"
     if not isinstance(phase.reweighting, NoReweighting):
         if not has_meta:
-            yield f"{path}.reweighting is {phase.reweighting.kind}, which reads the meta part: data.meta_source is none"
+            yield f"{path}.reweighting is {phase.reweighting.kind}, which reads the meta part: {said}"
         if config.data.mixup:
             yield f"{path}.reweighting is {phase.reweighting.kind}, which has no mixup: data.mixup must be 0"
 

@@ -44,7 +44,8 @@ class Data(Value):
     val_fraction, test_fraction: for data without a val or test of its own: of each class int(n * fraction) images,
         fixed by subset_seed; a class with too few gives none, and each keeps at least one to train on.
     meta_source: `heldout`, meta images are taken as val's are and are neither in val nor train (Meta-Weight-Net: 10 a
-        class, before_cut); `train`, they come out of the n_c counted ones (L2RW's 5 + 5); `val`, they are val's (CDB).
+        class, before_cut); `train`, they come out of the n_c counted ones (L2RW's 5 + 5); `val`, they are val's (CDB);
+        `returned`, val's (before_cut) are trained on beside the n_c, and val is empty: CE with all that CDB reads.
     augment: `crop_flip`, pad by 4 with black, crop and flip left-right at random; `crop_flip_reflect` pads with the
         mirrored image (Meta-Weight-Net). `random_resized_crop` and flip (`_jitter`: and ColorJitter .4 .4 .4 0) need
         the files: they stream, and are evaluated on the centre of the image resized to 8/7.
@@ -81,7 +82,7 @@ class Data(Value):
     val_per_class: Annotated[int, Field(ge=0)] = 500
     val_fraction: Fraction = 0.0
     test_fraction: Fraction = 0.0
-    meta_source: Literal["none", "heldout", "train", "val"] = "none"
+    meta_source: Literal["none", "heldout", "train", "val", "returned"] = "none"
     meta_per_class: Annotated[int, Field(ge=0)] = 0
     augment: Augment = "none"
     image_size: Annotated[int, Field(ge=5)] | None = None
@@ -124,7 +125,12 @@ class Data(Value):
         if source.n_max is None or source.classes is None or self.profile == "natural":
             return None
         n_max = source.n_max - (self._held_out if self.val_from == "before_cut" else 0)
-        return profile_counts(self.profile, n_max, source.classes, self.imbalance)
+        return tuple(n + self.returned for n in profile_counts(self.profile, n_max, source.classes, self.imbalance))
+
+    @property
+    def returned(self) -> int:
+        """Images of each class that are held out of the cut and trained on all the same."""
+        return self.val_per_class if self.meta_source == "returned" else 0
 
     @property
     def classes(self) -> int | None:
@@ -139,6 +145,8 @@ class Data(Value):
     @property
     def has_val(self) -> bool | None:
         """Whether there are validation images; null where only the files of own data can tell."""
+        if self.returned:
+            return False
         if self.val_per_class or self.val_fraction:
             return True
         return SOURCES[self.name].own_val
@@ -234,6 +242,11 @@ def _about_meta(data: Data) -> Iterator[str]:
         yield f"meta_per_class is {data.meta_per_class}; with meta_source {data.meta_source} it {allowed}"
     if data.meta_source == "val" and data.has_val is False:
         yield f"meta_source is val, but {data.name} has no val images here: set val_per_class"
+    if data.meta_source == "returned" and (
+        not data.val_per_class or data.val_from != "before_cut" or data.profile == "natural"
+    ):
+        said = "meta_source is returned, which trains on val's images"
+        yield f"{said}: set val_per_class, a profile and val_from before_cut"
 
 
 def _about_counts(data: Data, source: Source) -> Iterator[str]:

@@ -49,7 +49,9 @@ def split(data: "Data", labels: np.ndarray, class_names: tuple[str, ...], draws:
         if n > len(order):
             raise InputError(f"class {name} has {len(order)} images in {data.name}, but its profile trains on {n}")
         train, meta, val, test = np.split(order, (end, end + m, end + m + v))
-        train = train[:n]
+        train = train[: n - data.returned]
+        if data.returned:
+            train, val = np.concatenate((train, val)), val[:0]
         if data.meta_source == "train":
             train, meta = _last_taken(train, data.meta_per_class, name)
         for part, own in zip(parts, (train, meta, val, test), strict=True):
@@ -93,7 +95,7 @@ def _ranked_counts(data: "Data", unheld: list[int], ends: list[int]) -> list[int
         raise InputError(f"imbalance is {data.imbalance:g}; it leaves a class of {data.name} without an image")
     counts = np.empty(len(room), dtype=np.int64)
     counts[rank] = wanted
-    return counts.tolist()
+    return (counts + data.returned).tolist()
 
 
 def _last_taken(train: np.ndarray, taken: int, name: str) -> tuple[np.ndarray, np.ndarray]:

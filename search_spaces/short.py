@@ -112,7 +112,8 @@ def stand_in(config: TrainConfig, name: StandIn) -> TrainConfig:
         imbalance=round(_imbalance(config.data, by["share"], by["most"]), 6),
         profile="step" if config.data.profile == "step" else "exp",
         subset_seed=config.data.subset_seed,
-        meta_source="none" if config.data.meta_source == "none" else "val",
+        val_from="before_cut" if config.data.returned else "unused",
+        meta_source=config.data.meta_source if config.data.meta_source in ("none", "returned") else "val",
         mixup=config.data.mixup,
     )
     groups = config.evaluation.groups

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from statistics import fmean, stdev
 
 import numpy as np
@@ -308,6 +309,13 @@ def test_a_cell_is_compatible_within_the_interval_and_reproduced_within_a_point(
     wide = cell_verdict(mine, reported(77.0), Spread(2.0, 8))
     assert wide.word == "compatible" and wide.half_width and wide.half_width > 1.0
     assert cell_verdict(mine, reported(78.2, n=1), spread).word == "compatible"
+
+
+def test_a_number_that_is_a_mistake_is_held_against_what_was_meant():
+    wrong = replace(reported(77.0), mistake="a digit", meant=78.2)
+    assert cell_verdict(values(78.0, 78.4, 78.8), wrong, Spread(0.5, 8)) == cell_verdict(
+        values(78.0, 78.4, 78.8), reported(78.2), Spread(0.5, 8)
+    )
 
 
 def test_one_seed_gives_no_verdict():

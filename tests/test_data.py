@@ -279,6 +279,14 @@ def test_meta_may_be_val():
     assert parts.meta is parts.val and len(parts.val) == 200
 
 
+def test_returned_images_are_val_s_beside_the_cut():
+    cut = {"imbalance": 10, "val_from": "before_cut", "val_per_class": 20}
+    held, returned = load_parts(digits(**cut, meta_source="val")), load_parts(digits(**cut, meta_source="returned"))
+    assert bag(returned.train) == bag(held.train) + bag(held.val) and not len(returned.val)
+    counts = digits(**cut, meta_source="returned").counts
+    assert returned.class_counts == counts == tuple(n + 20 for n in held.class_counts)
+
+
 @with_data
 @pytest.mark.parametrize("rho", [9, 199])
 def test_mnist_4_9_is_nines_and_fours(rho):
@@ -352,6 +360,7 @@ def test_normalisation_of_test_may_differ():
         ({"name": "cifar10", "meta_source": "heldout"}, ["meta_per_class is 0", "above 0"]),
         ({"name": "cifar10", "meta_per_class": 5}, ["meta_per_class is 5", "must be 0"]),
         ({"name": "cifar10", "meta_source": "val", "val_per_class": 0}, ["meta_source is val", "no val images"]),
+        ({"name": "cifar10", "meta_source": "returned"}, ["meta_source is returned", "before_cut"]),
         ({"name": "cifar10", "meta_source": "train", "meta_per_class": 50}, ["meta_per_class is 50", "has 50"]),
         ({"name": "cifar10", "meta_source": "heldout", "meta_per_class": 4500}, ["is 5000", "below 5000"]),
         ({"name": "cifar10", "val_per_class": 5000}, ["val_per_class is 5000", "below 5000 on cifar10"]),

@@ -68,6 +68,14 @@ def test_a_cut_is_the_largest_profile_that_fits(sizes, rho, profile, val_from, h
     assert [len(part) for part in found.val] == [v] * 5 and [len(part) for part in found.meta] == [m] * 5
 
 
+def test_images_that_are_returned_are_trained_on_beside_those_of_the_cut():
+    cut = {"profile": "exp", "imbalance": 10, "val_from": "before_cut", "val_per_class": 5}
+    held, returned = parts(pool([40] * 5), **cut), parts(pool([40] * 5), **cut, meta_source="returned")
+    assert [len(part) for part in returned.val] == [0] * 5
+    for c in range(5):
+        assert returned.train[c].tolist() == [*held.train[c], *held.val[c]]
+
+
 def test_a_fraction_of_too_few_images_gives_none():
     found = parts(pool((9, 10, 19, 20, 1)), val_fraction=0.1)
     assert [len(part) for part in found.val] == [0, 1, 1, 2, 0]

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import time
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from search_spaces.table import Cell
 from tuning.reports import formats
 from tuning.tables.figures import curves_picture, table_picture
 from tuning.tables.filled import Filled
-from tuning.tables.grids import blocks, cell_grid
+from tuning.tables.grids import blocks, cell_grid, winner
 from tuning.tables.report import curves_overview, curves_report, elsewhere, overview, summary, table_report
 from tuning.tables.verdicts import verdicts
 
@@ -165,6 +166,36 @@ def test_mistakes_in_print_are_marked_and_told(tmp_path):
     assert [title.split(":")[0] for title in marked] == ["long-tailed CIFAR-10", "long-tailed CIFAR-100"]
     said = " ".join(report_of(found, tmp_path).sections[-1].sentences)
     assert "! LDAM-DRW, cifar100-lt-10: 57.99 is CB's number; LDAM's own is 58.71." in said
+
+
+def test_a_number_that_is_a_mistake_is_judged_only_where_it_is_known_what_was_meant():
+    found = filled("ib2021/table5", as_printed("ib2021/table5", NOISE))
+    grid = cell_grid(found, "")
+    by_cell = {tuple(row[:2]): dict(zip(grid.heads, row, strict=True)) for row in grid.rows}
+    assert by_cell["CE", "lt-10"]["verdict"].startswith("not judged: below the 38.52")
+    assert by_cell["CE", "lt-100"]["verdict"] in ("reproduced", "compatible")
+
+
+def test_two_that_are_to_be_equal_are_planned_as_equal_and_not_in_the_paper_s_name():
+    def noisy(cell, seed):
+        return 0.9 + zlib.crc32(f"{cell.key} {seed}".encode()) % 100 / 1000
+
+    found = filled("controls/cdb-tau-mnist", noisy, seeds=10, short=True)
+    told = [v.why for v in verdicts(found) if "worth no more" in v.claim.text]
+    assert len(told) == 2 and all("would tell 0.20 points with a power" in why for why in told)
+
+
+def test_a_figure_counts_the_cells_that_it_shows():
+    found = filled("ib2021/figure3", lambda cell, seed: 0.5, columns=("cifar10-lt-100", "loss-100"), short=True)
+    (said, *_) = summary(found, [])
+    shown_cells = [cell for cell in found.cells if cell.trains and not cell.read.startswith("train_loss")]
+    assert said.startswith(f"{len(shown_cells)} of {len(shown_cells)} cells measured")
+
+
+def test_a_best_of_several_is_told_with_its_score_on_fresh_seeds():
+    found = filled("controls/cb-grid", lambda cell, seed: 0.5)
+    cell = next(cell for cell in found.cells if cell.best_of)
+    assert re.search(r"best of 20 by val: 50\.00, 50\.00±0\.00 on 3 fresh$", winner(cell, found))
 
 
 def test_a_paper_s_other_numbers_of_one_training_are_its_noise():

@@ -30,6 +30,11 @@ class Read(NamedTuple):
     selection: str
 
 
+def is_series(read: str) -> bool:
+    """Whether a read is one value an epoch, which a figure draws and no cell shows."""
+    return parsed(read).part == "train_loss"
+
+
 def parsed(read: str) -> Read:
     """A read, taken apart."""
     value, _, selection = read.partition("@")

@@ -53,8 +53,11 @@ class CellVerdict:
 
 
 def cell_verdict(values: Mapping[int, float], reported: Reported, spread: "Spread | None") -> CellVerdict:
-    """compatible: |mean - reported| <= t * sigma * sqrt(1 / n + 1 / n_paper); reproduced: and no wider than 1 point."""
-    difference = fmean(values.values()) - reported.value
+    """compatible: |mean - reported| <= t * sigma * sqrt(1 / n + 1 / n_paper); reproduced: and no wider than 1 point.
+
+    Where the paper's number is a mistake, it is held against what was meant.
+    """
+    difference = fmean(values.values()) - (reported.value if reported.meant is None else reported.meant)
     if len(values) < 2 or spread is None:
         return CellVerdict(difference, None, "")
     half = spread.quantile((1 + CONFIDENCE) / 2) * spread.sigma * math.sqrt(1 / len(values) + 1 / reported.n)
@@ -315,9 +318,15 @@ def judge(
 
 
 def _planned(contrast: Contrast, expected: Mapping[Contrast, float], otherwise: Mapping[str, float]) -> float:
-    """How far the paper puts a contrast above its margin, in points; 0 where nothing can be planned."""
+    """How far the paper puts a contrast above its margin, in points; 0 where nothing can be planned.
+
+    Where it does not, of two that are to be equal but for a margin: that they are equal.
+    """
     above = expected.get(contrast, 0.0) - contrast.margin
-    return above if contrast in expected and above > 0 else otherwise.get(contrast.better.columns[0], 0.0)
+    if contrast in expected and above > 0:
+        return above
+    general = otherwise.get(contrast.better.columns[0], 0.0)
+    return min(general, -contrast.margin) if contrast.margin < 0 else general
 
 
 def _verdict(claim: Claim, raw: JudgedClaim) -> Verdict:

@@ -14,7 +14,7 @@ from lt_core.data import load_parts
 from lt_core.value import InputError
 from search_spaces.ablation import SEARCH_SEED, Ablation, Won, won
 from search_spaces.table import Cell, Edition, Table
-from tuning.engine.measures import Selection, metric_name, parsed
+from tuning.engine.measures import Selection, is_series, metric_name, parsed
 from tuning.log.events import History, TrialRecord
 from tuning.tables.claims import Cells, Measured, Spread
 
@@ -188,7 +188,7 @@ class Filled:
         found: Cells = {
             cell.key: self.values(cell, self.selection_of(cell))
             for cell in self.cells
-            if cell.trains and parsed(cell.read).part != "train_loss"
+            if cell.trains and not is_series(cell.read)
         }
         diverged = [cell.key for cell in self.cells if self.diverged(cell)]
         return Measured(self.table, found, diverged, {cell.key: _beginning(cell) for cell in self.cells if cell.trains})

@@ -6,7 +6,7 @@ from itertools import groupby
 from statistics import fmean, stdev
 
 from search_spaces.table import Cell, Column, Reported, Row, Table, Unit
-from tuning.engine.measures import SUFFIXES, Selection, parsed
+from tuning.engine.measures import SUFFIXES, Selection, is_series
 from tuning.reports.grid import BESIDE, Grid
 from tuning.tables.claims import CellVerdict, cell_verdict, sign
 from tuning.tables.filled import Filled
@@ -52,7 +52,7 @@ def shown(filled: Filled) -> dict[tuple[str, str], Shown]:
 
 def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown:
     reported = filled.table.reported.get((row.label, column.label))
-    if cell is None or parsed(cell.read).part == "train_loss":
+    if cell is None or is_series(cell.read):
         return Shown(cell, row, column, reported, {}, None)
     own, diverged = filled.selection_of(cell), filled.diverged(cell)
     same = reported is not None and cell.trains and filled.table.same_recipe(row, filled.edition)
@@ -60,7 +60,8 @@ def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown
     values = filled.values(cell, read) if read else {}
     if reported is None or read is None or not values or not same:
         return Shown(cell, row, column, reported, filled.values(cell, own), None, diverged, own)
-    judged = filled.full and not row.control and not diverged
+    wrong = bool(reported.mistake) and reported.meant is None
+    judged = filled.full and not row.control and not diverged and not wrong
     verdict = cell_verdict(values, reported, filled.spread_of(cell, read)) if judged else None
     return Shown(cell, row, column, reported, values, verdict, diverged, read)
 
@@ -90,7 +91,7 @@ def blocks(filled: Filled, where: str, *, narrow: bool = False) -> dict[str, Gri
 
 
 def _blocks(filled: Filled) -> Iterator[Sequence[Column]]:
-    drawn = [column for column in filled.table.columns if parsed(column.read).part != "train_loss"]
+    drawn = [column for column in filled.table.columns if not is_series(column.read)]
     for _, group in groupby(drawn, lambda column: column.group):
         columns = list(group)
         for start in range(0, len(columns), MOST_COLUMNS):
@@ -235,6 +236,8 @@ def _why_not(one: Shown, filled: Filled) -> str:
         return ""
     if not filled.full:
         return "other length or data"
+    if one.reported.mistake and one.reported.meant is None:
+        return f"not judged: {one.reported.mistake}"
     if one.row.unlike:
         return f"not judged: {one.row.unlike}"
     if not filled.table.same_recipe(one.row, filled.edition):
@@ -249,9 +252,15 @@ def _mean(values: Mapping[int, float]) -> str:
 
 
 def winner(cell: Cell | None, filled: Filled) -> str:
-    """Which config won a cell that several compete for, with its score in the search, in %; '' of others."""
+    """Which config won a cell that several compete for, with its score in the search and on fresh seeds, in %.
+
+    '' of other cells.
+    """
     won = filled.won(cell) if cell is not None else None
     if won is None:
         return ""
     lacking = f", {won.unscored} of them without a score" if won.unscored else ""
-    return f"{won.name}, best of {won.of} by val: {100 * won.score:.2f}{lacking}"
+    fresh = [100 * run.score for run in filled.finished(cell).values() if run.score is not None] if cell else []
+    spread = f"±{stdev(fresh):.2f}" if len(fresh) > 1 else ""
+    again = f", {fmean(fresh):.2f}{spread} on {len(fresh)} fresh" if fresh else ""
+    return f"{won.name}, best of {won.of} by val: {100 * won.score:.2f}{again}{lacking}"

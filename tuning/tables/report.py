@@ -6,6 +6,7 @@ from pathlib import Path
 from search_spaces import TABLES, Curves
 from search_spaces.ablation import Ablation
 from search_spaces.table import Table
+from tuning.engine.measures import is_series
 from tuning.reports.document import Document, Picture, Section
 from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
@@ -102,7 +103,7 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
     """What an edition holds, in sentences: seeds, epochs' levels, verdicts counted."""
     if not filled.used:
         return ["Nothing of it was measured."]
-    cells = [one for one in shown(filled).values() if one.cell is not None and one.cell.trains]
+    cells = [one for one in shown(filled).values() if one.cell and one.cell.trains and not is_series(one.cell.read)]
     measured = [one for one in cells if one.values]
     words = [one.verdict.word or "without a verdict" for one in measured if one.verdict]
     said, diverged = [_counts(filled, len(cells), measured)], _diverged(filled)

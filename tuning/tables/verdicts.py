@@ -123,7 +123,7 @@ def _reasons(found: JudgedClaim, filled: Filled, printed: Mapping[Contrast, floa
 def _whose(found: JudgedClaim, printed: Mapping[Contrast, float]) -> str:
     """Where the difference that is planned for comes from; '' for this project."""
     hardest = found.hardest
-    if hardest is None or printed.get(hardest, 0.0) <= hardest.margin:
+    if hardest is None or hardest not in printed or printed[hardest] <= hardest.margin:
         return ""
     return ", as far as the paper's lie above the margin," if hardest.margin else ", as the paper has them,"
 
