@@ -1,7 +1,7 @@
 """A space: what a study may vary, as domains over a base config, which is the paper's setting."""
 
 from collections.abc import Iterator, Mapping
-from itertools import islice, product
+from itertools import combinations, islice, product
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -212,8 +212,15 @@ def _combinations(domains: Domains) -> Iterator[dict[str, Setting]]:
 
 
 def _corners(domains: Domains, labels: Point) -> Iterator[dict[str, Setting]]:
-    """The combinations of ends of the domains that are active under some labels."""
+    """The combinations of ends of the domains that are active under some labels.
+
+    First those that differ from all the low ends in one domain, then in two, then all.
+    """
     open_ = {symbol: d.ends() for symbol, d in active(domains, labels).items() if symbol not in labels}
+    least = {**labels, **{symbol: ends[0] for symbol, ends in open_.items()}}
+    others = [{symbol: end} for symbol, ends in open_.items() for end in ends[1:]]
+    yield from ({**least, **other} for other in others)
+    yield from ({**least, **one, **other} for one, other in combinations(others, 2))
     for ends in product(*open_.values()):
         yield {**labels, **dict(zip(open_, ends, strict=True))}
 

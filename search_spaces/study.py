@@ -167,6 +167,13 @@ class Study(Value):
                 raise ValueError(f"per_branch needs a space with one branch; {self.space.name} has none, or several")
             if self.sampler == "grid":
                 raise ValueError("sampler is grid, which tries all points of every branch: leave out per_branch")
+            for label in self.branch[1].labels:
+                own = sum(point[self.branch[0]] == label for point in self._given)
+                if own > self.per_branch:
+                    raise ValueError(
+                        f"per_branch is {self.per_branch}; {own} points under {self.branch[0]}={label} are given "
+                        "(the paper's setting, the label's own values and `first`)"
+                    )
         if self.wanted < len(self._given):
             raise ValueError(f"trials is {self.wanted}; the paper's setting and `first` are {len(self._given)}")
 

@@ -1,6 +1,7 @@
 import os
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from lt_core import InputError
 from search_spaces import SPACES, Int, Space, Study
 from tuning.log.events import Asked, Ended, EventLog, Started, StudyFolder, Told
 from tuning.shell.home import Home
-from tuning.verbs.asked import Changes, Opened, build, is_over, notes, open_study, plan, state, stored
+from tuning.verbs.asked import Changes, Opened, build, is_over, load, notes, open_study, other_task, plan, state, stored
 from tuning.verbs.asked import opened as asked_for
 
 DEMO = SPACES["demo"]
@@ -37,9 +38,9 @@ def kept(home, name, study=None, *events):
     return folder
 
 
-def opened(home, *, name=None, resume=False, study=None, **given):
+def opened(home, *, name=None, resume=False, study=None, source=None, **given):
     asked = changes(**given)
-    return open_study(home, study or build("demo", asked), name, resume, asked)
+    return open_study(home, source or Study(space=DEMO), study or build(Study(space=DEMO), asked), name, resume, asked)
 
 
 def state_of(folder):
@@ -56,11 +57,11 @@ def refusal(call, *arguments, **fields):
 
 
 def test_a_shipped_space_makes_a_study_with_the_defaults():
-    assert build("demo", changes()) == Study(space=DEMO)
+    assert build(Study(space=DEMO), changes()) == Study(space=DEMO)
 
 
 def test_fields_override_the_defaults():
-    study = build("demo", changes(trials=3, seed=7, confirm=0, rungs={"epochs": []}, first=[{"T1": 3}]))
+    study = build(Study(space=DEMO), changes(trials=3, seed=7, confirm=0, rungs={"epochs": []}, first=[{"T1": 3}]))
     assert (study.trials, study.seed, study.confirm, study.sampler) == (3, 7, 0, "tpe")
     assert study.effective_rungs.epochs == ()
     assert [point["T1"] for point in study.points] == [8, 3]
@@ -68,7 +69,7 @@ def test_fields_override_the_defaults():
 
 def test_what_is_set_fixed_and_bounded_is_in_the_space():
     asked = changes(overrides={"optimizer.lr": 0.1}, fixed={"T1": 2}, ranges={"alpha": (100, 2000)})
-    space = build("demo", asked).space
+    space = build(Study(space=DEMO), asked).space
     assert (space.base.optimizer.lr, space.base.phases[1].start) == (0.1, 2)
     assert list(space.domains) == ["epsilon", "alpha"]
     assert space.domains["alpha"] == DEMO.domains["alpha"].ranged(100, 2000)
@@ -76,7 +77,7 @@ def test_what_is_set_fixed_and_bounded_is_in_the_space():
 
 @pytest.mark.parametrize("asked", [changes(scale=2), changes(epochs=32)])
 def test_scaling_scales_the_base_and_the_domains(asked):
-    space = build("demo", asked).space
+    space = build(Study(space=DEMO), asked).space
     assert (space.base.epochs, space.base.phases[1].start) == (32, 16)
     assert space.domains["T1"] == Int(path="phases.1.start", low=0, high=20)
 
@@ -85,9 +86,9 @@ def test_files_hold_a_space_or_a_study(tmp_path):
     study = Study(space=DEMO, trials=5, seed=3)
     (tmp_path / "space.yaml").write_text(DEMO.dump())
     (tmp_path / "study.yml").write_text(study.dump())
-    assert build(str(tmp_path / "space.yaml"), changes()) == Study(space=DEMO)
-    assert build(str(tmp_path / "study.yml"), changes()) == study
-    assert build(str(tmp_path / "study.yml"), changes(trials=9)) == Study(space=DEMO, trials=9, seed=3)
+    assert build(load(str(tmp_path / "space.yaml")), changes()) == Study(space=DEMO)
+    assert build(load(str(tmp_path / "study.yml")), changes()) == study
+    assert build(load(str(tmp_path / "study.yml")), changes(trials=9)) == Study(space=DEMO, trials=9, seed=3)
 
 
 # --- names and folders ------------------------------------------------------------------------------
@@ -118,8 +119,8 @@ def test_a_name_in_use_shows_both_ways_on(home):
 
 def claimed(home, folder, *, name=None, resume=False, **given):
     asked = changes(**given)
-    study = build("demo", asked)
-    return Opened(home, "demo", study, asked, name, resume, folder, study).claimed()
+    study = build(Study(space=DEMO), asked)
+    return Opened(home, "demo", Study(space=DEMO), study, asked, name, resume, folder, study).claimed()
 
 
 def test_two_searches_that_start_at_once_take_a_number_each(home):
@@ -217,9 +218,27 @@ def test_what_makes_another_study_is_refused_by_name(home, given, named):
     assert named in said and "another study takes a new --name" in said
 
 
+def test_a_file_that_changed_since_is_refused_with_the_difference(home):
+    begun = Study(space=DEMO)
+    kept(home, "night").write_source(begun.dump())
+    changed = Study(space=DEMO.overridden({"batch_size": 64}))
+    said = refusal(opened, home, name="night", resume=True, source=changed, study=changed)
+    assert "`space.base.batch_size` (16, now 64)" in said
+    more = begun.replaced(trials=40, concurrent=2)
+    found = opened(home, name="night", resume=True, source=more, study=more)[1]
+    assert (found.trials, found.concurrent) == (40, 2)
+
+
+def test_a_study_with_options_goes_on_from_its_file_and_from_its_own_description(home):
+    own = build(Study(space=DEMO), changes(epochs=8))
+    kept(home, "night", own).write_source(Study(space=DEMO).dump())
+    for source in (Study(space=DEMO), own):
+        assert opened(home, name="night", resume=True, source=source, study=source)[1] == own
+
+
 def test_the_same_settings_given_again_go_on(home):
     given = {"seed": 4, "epochs": 8, "fixed": {"T1": 1}, "overrides": {"batch_size": 32}}
-    kept(home, "night", build("demo", changes(**given)))
+    kept(home, "night", build(Study(space=DEMO), changes(**given)))
     assert opened(home, name="night", resume=True, trials=2, **given)[1].trials == 2
 
 
@@ -232,7 +251,7 @@ def test_a_study_is_not_cut_below_what_it_has(home):
 
 
 def test_a_refused_seed_is_named_before_what_the_space_lacks(home):
-    kept(home, "night", build("demo", changes(epochs=6)))
+    kept(home, "night", build(Study(space=DEMO), changes(epochs=6)))
     said = refusal(opened, home, name="night", resume=True, seed=5)
     assert said.startswith("study night was started with another setting of `seed` (0, now 5), `space.")
 
@@ -242,6 +261,17 @@ def test_another_space_is_named_first_and_what_is_not_named_is_counted(home):
     said = refusal(opened, home, name="night", resume=True, seed=5, sampler="random", first=[{"T1": 1}])
     assert "another setting of `space.name` (ib2021-cifar10, now demo), `sampler` (tpe, now random)," in said
     assert re.search(r", \d+ more: repeat", said)
+
+
+def test_scores_of_other_data_or_of_another_length_are_named(home):
+    kept(home, "short", build(Study(space=DEMO), changes(epochs=8)))
+    for name, said in (("short", ["--warm-start: the scores of short are of other length"]), ("same", [])):
+        if name == "same":
+            kept(home, name)
+        asked = replace(changes(), warm_start=name)
+        study = Study(space=DEMO)
+        folder = StudyFolder(home.path, "new")
+        assert other_task(Opened(home, "demo", study, study, asked, None, False, folder, study)) == said
 
 
 def test_a_plan_says_what_this_machine_lacks_and_times_nothing_then(tmp_path):
@@ -258,7 +288,7 @@ def test_a_domain_that_is_gone_is_named_whole(home):
 
 
 def test_a_point_with_a_fixed_symbol_is_refused():
-    said = refusal(build, "demo", changes(fixed={"T1": 4}, first=[{"T1": 5}]))
+    said = refusal(build, Study(space=DEMO), changes(fixed={"T1": 4}, first=[{"T1": 5}]))
     assert said == "--try gives T1, which --fix sets to 4: leave out one of them"
 
 
@@ -282,8 +312,10 @@ def test_a_study_is_over_once_it_ended_by_itself_and_nothing_followed(home):
 
 
 def test_notes_say_what_is_not_searched_not_stopped_and_empty():
-    assert notes(build("demo", changes()), "demo") == []
-    said = notes(build("demo", changes(overrides={"epochs": 10}, fixed={"T1": 10})), "demo")
+    assert notes(build(Study(space=DEMO), changes()), "demo") == []
+    said = notes(build(Study(space=DEMO), changes(overrides={"epochs": 10}, fixed={"T1": 10})), "demo")
     assert "T1 is not searched: demo has it fixed here" in said
     assert "phase 2 (IB) holds no epoch of 10" in said
-    assert any(note.startswith("no early stopping") for note in notes(build("demo", changes(epochs=2)), "demo"))
+    assert any(
+        note.startswith("no early stopping") for note in notes(build(Study(space=DEMO), changes(epochs=2)), "demo")
+    )

@@ -19,6 +19,7 @@ from tuning.reports.confirmation import (
     confirmed_grid,
     differences,
     exact_grid,
+    failures,
     sentences,
 )
 from tuning.reports.statistics import differences_to, paired_difference, seeds_to_decide
@@ -35,6 +36,15 @@ def confirming(number: int, role: str, seed: int, score: float, test: float, how
     event = asked(number, config, "confirm", role, **settings)
     tests = {"test_acc": test, "test_acc_last": test} if how == "finished" else {}
     return [event, epoch(number, 16, score), Told(number, how, tests)]
+
+
+def test_a_confirming_run_that_failed_is_told_until_it_was_trained():
+    lost = confirming(20, "best", 1, 0.0, 0.0, "failed")
+    lost[-1] = Told(20, "failed", error="OutOfMemoryError: 2 GiB")
+    (said,) = failures(results(*TRIALS, *lost))
+    assert said == "The confirming run of best on seed 1 failed, which --resume trains again: OutOfMemoryError: 2 GiB"
+    again = confirming(21, "best", 1, 0.5, 0.5)
+    assert failures(results(*TRIALS, *lost, *again)) == []
 
 
 def confirm(

@@ -35,6 +35,14 @@ def test_wall_time_runs_while_a_driver_does():
     assert history(*timed).running_ms == 3200
 
 
+def test_confirming_takes_no_wall_time():
+    searched = [Started("s", "c", {}, time=0), asked(0), epoch(0, 1), Told(0, "finished")]
+    confirmed = [asked(1, kind="confirm"), epoch(1, 1), Told(1, "finished")]
+    times = [0, 1000, 2000, 3000, 4000, 50_000, 90_000]
+    events = zip([*searched, *confirmed], times, strict=True)
+    assert history(*(type(event)(**{**vars(event), "time": time}) for event, time in events)).running_ms == 3000
+
+
 @pytest.mark.parametrize(
     ("budget", "said"),
     [

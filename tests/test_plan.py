@@ -43,6 +43,17 @@ def test_a_plan_ends_with_the_budget_and_with_the_space(home):
     assert plan(small, home, history(), 1.0, 1, None).trials == 4
 
 
+def test_an_extended_study_may_confirm_other_configs(home):
+    confirmed = [
+        event
+        for n, role in enumerate(("best", "paper", "CE"), 4)
+        for event in (asked(n, kind="confirm", role=role), epoch(n, 1, 0.5), Told(n, "finished"))
+    ]
+    done = history(*(e for n in range(4) for e in (asked(n), epoch(n, 1, 0.5), Told(n, "finished"))), *confirmed)
+    assert plan(study(trials=4, confirm=1), home, done, 1.0, 1, None).confirming == 2
+    assert plan(study(trials=8, confirm=1), home, done, 1.0, 1, None).confirming == 3
+
+
 def test_without_rungs_all_epochs_are_expected(home):
     found = plan(study(rungs={"epochs": []}), home, history(), 1.0, 1, None)
     assert found.epochs == found.most_epochs == 256
@@ -69,7 +80,7 @@ def test_what_is_trained_already_is_counted(home):
 def test_the_plan_of_a_study_that_has_begun_is_of_its_rest(home):
     begun = history(
         *(event for n in range(4) for event in (asked(n), epoch(n, 1, 0.5, seconds=1.0), Told(n, "early_stopped"))),
-        *(asked(4, kind="confirm"), epoch(4, 1, 0.5, seconds=1.0), Told(4, "finished")),
+        *(asked(4, kind="confirm", role="paper"), epoch(4, 1, 0.5, seconds=1.0), Told(4, "finished")),
     )
     found = plan(study(trials=9, confirm=2), home, begun, 1.0, 1, None)
     assert (found.trials, found.done) == (9, 4)

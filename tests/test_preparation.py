@@ -3,7 +3,7 @@ import pytest
 from test_events import asked, epoch
 from test_library import write
 
-from lt_core import Data, InputError
+from lt_core import Data, InputError, override
 from search_spaces import SPACES, Study
 from tuning.engine.preparation import known_from, prepare, unseen
 from tuning.log.events import StudyFolder, Told
@@ -18,6 +18,15 @@ def home(tmp_path, monkeypatch):
 
 def study(**fields):
     return Study.parse({"space": SPACES["demo"].plain(), **fields})
+
+
+def test_an_objective_must_be_of_all_data_that_a_trial_may_have(home):
+    base = override(SPACES["demo"].base, {"data.imbalance": 20.0})
+    labels = {"20": {}, "2": {"data.imbalance": 2.0}}
+    varied = {"name": "v", "base": base.plain(), "domains": {"rho": {"kind": "choice", "labels": labels}}}
+    found = Study.parse({"space": varied, "objectives": ["score", "val_acc_few"]})
+    with pytest.raises(InputError, match="objectives: there is no metric with a class in val `val_acc_few`"):
+        prepare(found, home, download=False)
 
 
 @pytest.mark.parametrize(

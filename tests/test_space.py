@@ -161,6 +161,33 @@ def test_a_space_that_does_not_fit_its_base_is_refused(domains, says):
     assert says in sentence(Space.parse, {**SPACE.plain(), "domains": domains})
 
 
+MANY = (
+    "optimizer.lr",
+    "optimizer.momentum",
+    "optimizer.weight_decay",
+    "phases.0.lr_scale",
+    "phases.1.lr_scale",
+    "phases.2.lr_scale",
+    "data.mixup",
+)
+
+
+def test_any_two_domains_that_do_not_fit_together_are_refused_among_many():
+    domains = {
+        "T1": Int(path="phases.1.start", low=4, high=11),
+        **{f"x{i}": Float(path=path, low=0.001, high=0.002) for i, path in enumerate(MANY)},
+        "T2": Int(path="phases.2.start", low=9, high=15),
+    }
+    plain = SPACE.plain()
+    plain["base"]["phases"] = [{}, {"start": 6}, {"start": 12}]
+    plain["base"]["optimizer"] |= {"lr": 0.001, "momentum": 0.001, "weight_decay": 0.001}
+    for i in range(3):
+        plain["base"]["phases"][i]["lr_scale"] = 0.001
+    plain["base"]["data"]["mixup"] = 0.001
+    said = sentence(Space.parse, {**plain, "domains": {s: d.plain() for s, d in domains.items()}})
+    assert "T1=11" in said and "T2=9" in said and "the phases' starts must not fall" in said
+
+
 def test_domains_that_fit_alone_but_not_together_are_refused():
     domains = {"a": Int(path="phases.1.start", low=5, high=16), "b": Int(path="phases.2.start", low=7, high=16)}
     plain = SPACE.plain()

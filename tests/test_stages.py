@@ -75,6 +75,16 @@ def test_labels_with_a_search_each_are_compared_at_rungs_with_their_own(log, ask
     assert [each for _, each in found] == [None, verdict, verdict]
 
 
+def test_the_rest_of_a_batch_that_was_cut_is_asked_for_at_once(tmp_path):
+    """Killed after two of four were asked for, gone on with: the same four as undisturbed."""
+    whole, cut = (EventLog(tmp_path / name, lambda event: None) for name in ("whole", "cut"))
+    wanted = search(whole, study(trials=8, batch=4)).propose(0)
+    for event in wanted[:2]:
+        cut.emit(event)
+    found = search(cut, study(trials=8, batch=4)).propose(2)
+    assert [event.settings for event in found] == [event.settings for event in wanted[2:]]
+
+
 def test_a_batch_suggests_the_same_in_whatever_order_it_ends(tmp_path):
     def second_batch(name, order):
         log = EventLog(tmp_path / name, lambda event: None)

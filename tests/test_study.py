@@ -216,6 +216,11 @@ def test_settings_keep_their_type_in_yaml():
         ("demo-methods", {"sampler": "gp", "per_branch": 3}, "label of tau_rule: use tpe"),
         ("demo-methods", {"per_branch": 3, "trials": 9}, "per_branch and trials say the same"),
         ("demo-methods", {"per_branch": 3, "sampler": "grid"}, "sampler is grid, which tries all points"),
+        (
+            "demo-methods",
+            {"per_branch": 2, "first": [{"method": "IB", "alpha": 100.0 * n} for n in range(1, 4)]},
+            "per_branch is 2; 4 points under method=IB are given",
+        ),
         ("demo", {"per_branch": 3}, "per_branch needs a space with one branch; demo has none, or several"),
         ("demo", {"rungs": {"epochs": [100], "since": "switch"}}, "is [100] since the switch; no trial trains past"),
         ("demo", {"sampler": "pbt"}, "pbt changes a config while it trains"),

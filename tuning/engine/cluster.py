@@ -21,6 +21,8 @@ import lt_core
 import search_spaces
 import tuning
 from lt_core.value import InputError
+from search_spaces.ablation import Ablation
+from search_spaces.study import Study
 from tuning.log.store import Store
 from tuning.shell.uris import without_secrets
 
@@ -28,6 +30,7 @@ ANSWER_SECONDS = 8
 NODE_SECONDS = 60
 
 T = TypeVar("T")
+Needs = TypeVar("Needs", Study, Ablation)
 
 
 class Resources(Protocol):
@@ -115,9 +118,25 @@ def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> s
 
 def slots(needs: Resources) -> int:
     """How many trials run at a time: as asked, or as many as the cluster holds now."""
+    return needs.concurrent or _fits(needs)
+
+
+def held(needs: Needs) -> Needs:
+    """The same with no more trials at a time than this machine holds: those that wait would be asked for blindly."""
+    fits = _fits(needs)
+    return needs.replaced(concurrent=fits) if needs.concurrent and needs.concurrent > fits else needs
+
+
+def too_many(needs: Resources) -> list[str]:
+    """That fewer trials run at a time on this machine than was asked for, in words; nothing where that is not so."""
+    if needs.concurrent is None or needs.concurrent <= (fits := _fits(needs)):
+        return []
+    return [f"concurrent is {needs.concurrent}, but this machine holds {fits} at a time"]
+
+
+def _fits(needs: Resources) -> int:
     total = _resources()
-    fits = min(int(total.get(name, 0) / amount) for name, amount in _needs(needs).items() if amount)
-    return needs.concurrent or max(1, fits)
+    return max(1, min(int(total.get(name, 0) / amount) for name, amount in _needs(needs).items() if amount))
 
 
 def _resources() -> Mapping[str, float]:

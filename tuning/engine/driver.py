@@ -158,7 +158,7 @@ class Driver:
             self._session.log.emit(EpochDone(trial.asked.trial, own, epoch.numerics))
 
     def _reuse(self, trial: TrialRecord, twin: TrialRecord, origin: int | str) -> None:
-        """Copy an equal training's epochs and its end, up to where this stage would have stopped it."""
+        """Copy an equal training's epochs and its end: what is known of it is not thrown away at a rung."""
         assert twin.told is not None
         for epoch in twin.epochs[len(trial.epochs) :]:
             self._session.log.emit(EpochDone(trial.number, {**epoch.result, "seconds": 0.0}, epoch.numerics))

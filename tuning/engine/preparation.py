@@ -46,13 +46,14 @@ def data_of(space: Space) -> list[Data]:
 
 
 def _check_metrics(study: Study, home: Home) -> None:
-    """Objectives and constraints must be of groups that have a class in the base config's val part."""
-    known = ["score", *(f"val_{name}" for name in val_metrics(study.space.base, study.space.base.data, home))]
+    """Objectives and constraints must be of groups that have a class in val, whichever data a trial has."""
     named = {"objectives": list(study.objectives), "constraints": [c.metric for c in study.constraints]}
-    for field, metrics in named.items():
-        for metric in metrics:
-            if metric not in known:
-                raise InputError(f"{field}: {unknown('metric with a class in val', metric, dict.fromkeys(known))}")
+    for data in data_of(study.space):
+        known = ["score", *(f"val_{name}" for name in val_metrics(study.space.base, data, home))]
+        for field, metrics in named.items():
+            for metric in metrics:
+                if metric not in known:
+                    raise InputError(f"{field}: {unknown('metric with a class in val', metric, dict.fromkeys(known))}")
 
 
 def val_metrics(config: TrainConfig, data: Data, home: Home) -> list[str]:

@@ -58,10 +58,14 @@ class SearchStage:
         return bool(limits.end(self._study, self._history, self._share))
 
     def propose(self, number: int) -> list[Asked]:
-        """The sampler's next point, or a batch of them once the last batch has ended."""
+        """The sampler's next point, or a batch of them once the last batch has ended.
+
+        The rest of a batch that an end cut is asked for at once, as it would have been: with nothing known of it.
+        """
         trials = self._history.of_kind("trial")
         size = self._study.batch or 1
-        if self.over or (size > 1 and any(trial.told is None for trial in trials)):
+        whole = len(trials) % size == 0
+        if self.over or (size > 1 and whole and any(trial.told is None for trial in trials)):
             return []
         size = min(size - len(trials) % size, self._study.wanted - len(trials))
         return [self._asked(number + i, "paper" if len(trials) + i == 0 else "") for i in range(size)]

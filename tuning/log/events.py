@@ -172,7 +172,7 @@ class TrialRecord:
 class History:
     """All trials of a study by number, and whether it ended: the log's events, folded.
 
-    running_ms: how long a driver has worked on it. longest_epoch: in seconds, 0 before the first. trained: epochs and
+    running_ms: how long a driver has searched. longest_epoch: in seconds, 0 before the first. trained: epochs and
     seconds by kind; an epoch that was taken over took none. described: datasets by `lt.data_id`.
     """
 
@@ -234,9 +234,14 @@ class History:
         self.longest_epoch = max(self.longest_epoch, seconds)
 
     def _count_time(self, event: Event) -> None:
-        if self._last_ms is not None and not isinstance(event, Continued):
+        """Of what leads to an event of a search; what confirms it, or waits to be gone on with, does not count."""
+        confirms = isinstance(event, Asked | EpochDone | Told) and self._kind_of(event) == "confirm"
+        if self._last_ms is not None and not isinstance(event, Continued) and not confirms:
             self.running_ms += max(0, event.time - self._last_ms)
         self._last_ms = event.time
+
+    def _kind_of(self, event: Asked | EpochDone | Told) -> Kind:
+        return event.kind if isinstance(event, Asked) else self.trials[event.trial].asked.kind
 
     def of_kind(self, kind: Kind) -> list[TrialRecord]:
         """The trials of a kind, by number."""
@@ -342,7 +347,10 @@ def lock(folder: Path, what: str) -> IO[str]:
 
 
 class StudyFolder:
-    """One study's folder in the home: `study.yaml`, `events.jsonl`, `checkpoints/`, and the lock on them."""
+    """One study's folder in the home: `study.yaml`, `events.jsonl`, `checkpoints/`, and the lock on them.
+
+    `source.yaml` is the study as the space's file had it, before the command line's options.
+    """
 
     place, described_in, what = "studies", "study.yaml", "study"
 
@@ -350,6 +358,7 @@ class StudyFolder:
         self.name = name
         self.path = home / self.place / name
         self.study_file = self.path / self.described_in
+        self.source_file = self.path / "source.yaml"
         self.events_file = self.path / "events.jsonl"
         self.checkpoints = self.path / "checkpoints"
 
@@ -368,9 +377,17 @@ class StudyFolder:
 
     def write_study(self, text: str) -> None:
         """Keep the study's description, whole or not at all."""
-        part = self.study_file.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(self.study_file)
+        _write_whole(self.study_file, text)
+
+    def write_source(self, text: str) -> None:
+        """Keep what the space's file had when the study began."""
+        _write_whole(self.source_file, text)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 class TableFolder(StudyFolder):

@@ -248,6 +248,17 @@ def sentences(groups: Sequence[Confirmed]) -> list[str]:
     return [sentence[0].upper() + sentence[1:] for sentence in said]
 
 
+def failures(results: Results) -> list[str]:
+    """Which confirming runs failed, and were not trained since, in sentences."""
+    runs = results.of_kind("confirm")
+    done = {(run.role, run.seed) for run in runs if run.stop_reason != "failed"}
+    lost = {(run.role, run.seed): run.error for run in runs if (run.role, run.seed) not in done}
+    return [
+        f"The confirming run of {role} on seed {seed} failed, which --resume trains again: {error}"
+        for (role, seed), error in lost.items()
+    ]
+
+
 def _paper_leads(ours: Sequence[Confirmed], paper: Confirmed | None) -> bool:
     """Whether the search found nothing better than where it began."""
     if paper is None or not ours:

@@ -50,7 +50,9 @@ def by_label(results: Results) -> Grid | None:
     symbol, branch = results.study.branch
     rows = sorted((_best_of(label, symbol, results) for label in branch.labels), key=lambda row: row[1], reverse=True)
     heads = [symbol, "score", "trial", "trials", "epochs", "settings"]
-    unequal = "" if results.study.per_branch else " (budgets differ: --per-branch makes them equal)"
+    differ = len({row[heads.index("trials")] for row in rows}) > 1
+    hint = "" if results.study.per_branch else ": --per-branch makes them equal"
+    unequal = f" (budgets differ{hint})" if differ else ""
     return Grid(f"Best by {symbol}{unequal}", heads, rows, len(rows), ("settings",))
 
 

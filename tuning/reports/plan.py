@@ -95,7 +95,7 @@ def plan(study: Study, home: Home, history: History, share: float, concurrent: i
     fresh = max(0, trials - done - sum(at_hand))
     whole = fresh > 0 and done == 0 and not any(at_hand[:1])
     most = min(fresh * length, math.inf if study.budget.epochs is None else _left(study.budget.epochs, history))
-    confirming = max(0, study.confirming - sum(t.told is not None for t in history.of_kind("confirm")))
+    confirming = max(0, study.confirming - _confirmed(history, ended=done >= trials))
     return Plan(
         trials=trials,
         done=done,
@@ -120,6 +120,12 @@ def _known_beforehand(study: Study, home: Home, done: int) -> Iterator[dict[str,
     identity = Identity(home.data)
     for point in study.points[done : study.wanted]:
         yield identity.tags(study.space.config(point))
+
+
+def _confirmed(history: History, *, ended: bool) -> int:
+    """Confirming runs that stay so: while trials are to come, another config may be the best."""
+    done = [trial for trial in history.of_kind("confirm") if trial.told and trial.stop_reason != "failed"]
+    return sum(ended or trial.asked.role in ("paper", "CE") for trial in done)
 
 
 def _left(epochs: float, history: History) -> float:

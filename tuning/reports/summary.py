@@ -6,7 +6,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.log.results import Results, Trial
-from tuning.reports.confirmation import Confirmed, confirmed, confirmed_grid, differences, exact_grid, sentences
+from tuning.reports.confirmation import (
+    Confirmed,
+    confirmed,
+    confirmed_grid,
+    differences,
+    exact_grid,
+    failures,
+    sentences,
+)
 from tuning.reports.costs import cost
 from tuning.reports.leaderboard import by_label, front_grid, leaderboard
 from tuning.reports.statistics import seeds_to_decide
@@ -26,7 +34,7 @@ def show(results: Results, console: Console) -> None:
     for grid in tables:
         if grid:
             console.print(grid.rich())
-    for sentence in sentences(groups):
+    for sentence in [*sentences(groups), *failures(results)]:
         console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 

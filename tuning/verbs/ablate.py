@@ -9,7 +9,7 @@ from lt_core.sources import download as fetch
 from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
 from tuning.engine.cells import CellStage
-from tuning.engine.cluster import check_address, check_fits, connected, waiting
+from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
 from tuning.engine.recording import Recording, check_core, store_of
@@ -74,6 +74,7 @@ def ablate(home: Home, ablation: Ablation, address: str | None, store: str | Non
     with connected(address):
         if address is None:
             check_fits(ablation)
+            note(console, too_many(ablation))
         elif lacking := waiting(ablation):
             note(console, [lacking])
         return _run(home, ablation, table, store, address, console)
@@ -100,7 +101,7 @@ def _run(
         library = Library(home.path, folder.events_file)
         session = Session(recording.log, store or str(folder.checkpoints), home.data, library, ablation.system_metrics)
         note(console, library.notes)
-        _train(ablation, table, session, home, console)
+        _train(ablation if address else held(ablation), table, session, home, console)
         recording.log.emit(ended(ablation, table, session.history, folder, home))
     return Ablated(ablation, table, recording.log.history, recording.failure)
 

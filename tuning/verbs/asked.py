@@ -11,10 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
-from lt_core.config import empty_levels
+from lt_core.config import canonical, empty_levels
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
-from tuning.engine.cluster import device_share, gpus_per_trial, slots, too_big
+from tuning.engine.cluster import device_share, gpus_per_trial, held, slots, too_big, too_many
 from tuning.engine.preparation import known_from, prepare
 from tuning.log.events import History, StudyFolder, folders, is_name
 from tuning.reports.plan import Plan, calibrated
@@ -50,10 +50,14 @@ class Changes:
 
 @dataclass(frozen=True)
 class Opened:
-    """A study that may start or go on. space: as typed; asked: all that was typed; study: as it will be run."""
+    """A study that may start or go on.
+
+    space: as typed; source: what it names, before options; asked: all that was typed; study: as it will be run.
+    """
 
     home: Home
     space: str
+    source: Study
     asked: Study
     changes: Changes
     name: str | None
@@ -67,18 +71,19 @@ class Opened:
             return next(filter(_is_ours, _fresh(self.home, self.asked.space.name))), self.asked
         self.folder.lock()
         if self.resume:
-            return self.folder, _continued(self.folder, self.asked, self.changes)
+            return self.folder, _continued(self.folder, self.source, self.asked, self.changes)
         _check_new(self.folder)
         return self.folder, self.asked
 
 
 def opened(home: Home, space: str, changes: Changes, name: str | None, resume: bool) -> Opened:
     """What the command line asks for, found right as far as its words go. InputError else; nothing is written."""
-    asked = build(space, changes)
+    source = load(space)
+    asked = build(source, changes)
     if changes.warm_start is not None:
         asked = asked.replaced(known=known_from(home, changes.warm_start, asked))
-    folder, study = open_study(home, asked, name, resume, changes)
-    return Opened(home, space, asked, changes, name, resume, folder, study)
+    folder, study = open_study(home, source, asked, name, resume, changes)
+    return Opened(home, space, source, asked, changes, name, resume, folder, study)
 
 
 def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, list[str]]:
@@ -86,7 +91,7 @@ def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, lis
 
     Trains nothing but to calibrate.
     """
-    study = found.study
+    study = found.study if address else held(found.study)
     prepare(study, found.home, download=False)
     lacking = too_big(study)
     if lacking and calibrate:
@@ -94,7 +99,9 @@ def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, lis
     said = [f"{lacking}: the search needs the --address of a cluster"] if lacking and address is None else []
     history = found.folder.history() if found.resume else History()
     seconds = calibrated(study.space.base, found.home, _device(study)) if calibrate else None
-    return plan_of(study, found.home, history, seconds), [*notes(study, found.space), *said]
+    said += too_many(found.study) if address is None else []
+    said = [*notes(study, found.space), *other_task(found), *said]
+    return plan_of(study, found.home, history, seconds), said
 
 
 def plan_of(study: Study, home: Home, history: History, seconds: float | None = None) -> Plan:
@@ -106,9 +113,8 @@ def _device(study: Study) -> str:
     return "cuda" if gpus_per_trial(study) else "cpu"
 
 
-def build(space: str, changes: Changes) -> Study:
-    """The study that a shipped space, or a YAML file of a space or study, and the changes describe."""
-    study = _load(space)
+def build(study: Study, changes: Changes) -> Study:
+    """The study that a space or study and the changes describe."""
     factor = scale_factor(changes.scale, changes.epochs, study.space.base.epochs)
     if factor is not None:
         study = study.scaled(factor)
@@ -130,7 +136,8 @@ def build(space: str, changes: Changes) -> Study:
     return Study.parse({**study.plain(), "space": searched.plain(), **given})
 
 
-def _load(space: str) -> Study:
+def load(space: str) -> Study:
+    """The study of a shipped space, or of a YAML file of a space or study."""
     if space in SPACES:
         return Study(space=SPACES[space])
     path = Path(space)
@@ -149,13 +156,15 @@ def as_study(found: Study | Space) -> Study:
     return found if isinstance(found, Study) else Study(space=found)
 
 
-def open_study(home: Home, study: Study, name: str | None, resume: bool, changes: Changes) -> tuple[StudyFolder, Study]:
+def open_study(
+    home: Home, source: Study, study: Study, name: str | None, resume: bool, changes: Changes
+) -> tuple[StudyFolder, Study]:
     """The folder to work in, and the study as it will be run. InputError for a name that cannot be used."""
     if name is not None and not is_name(name):
         raise InputError(f"--name `{name}` is no study name: use letters, digits, `.`, `_` and `-`")
     if resume:
         folder = _to_resume(home, study.space.name, name)
-        study = _continued(folder, study, changes)
+        study = _continued(folder, source, study, changes)
     else:
         folder = StudyFolder(home.path, name) if name else next(_fresh(home, study.space.name))
         _check_new(folder)
@@ -200,14 +209,20 @@ def _to_resume(home: Home, space: str, name: str | None) -> StudyFolder:
     raise InputError(f"there is no unfinished study of {space} in {home.path}")
 
 
-def _continued(folder: StudyFolder, asked: Study, changes: Changes) -> Study:
-    """The stored study with what may change; InputError shows what may not."""
-    kept = stored(folder)
+def _continued(folder: StudyFolder, source: Study, asked: Study, changes: Changes) -> Study:
+    """The stored study with what may change; InputError shows what may not.
+
+    Without options, what the space's file holds now is held against what it held at the start.
+    """
+    kept, begun = stored(folder), _source_of(folder)
     given = {name: value for name in MAY_CHANGE if (value := changes.fields.get(name)) is not None}
     other = asked.space.name != kept.space.name
     differing = [f"`space.name` ({kept.space.name}, now {asked.space.name})"] if other else []
     if changes.of_identity:
         differing = _differences(kept, asked)
+    elif begun is not None and source != kept:  # kept: it goes on from its own description
+        differing = _differences(begun, source)
+        given = {n: getattr(source, n) for n in MAY_CHANGE if getattr(source, n) != getattr(begun, n)} | given
     if differing:
         raise InputError(
             f"study {folder.name} was started with another setting of {', '.join(differing)}: "
@@ -255,6 +270,13 @@ def stored(folder: StudyFolder) -> Study:
     return load_file(folder.study_file, lambda plain: Study)
 
 
+def _source_of(folder: StudyFolder) -> Study | None:
+    """What the space's file held when a study began; None where that was not kept."""
+    if not folder.source_file.exists():
+        return None
+    return load_file(folder.source_file, lambda plain: Study)
+
+
 def is_over(history: History) -> bool:
     """Whether a study ended by itself."""
     return history.ended is not None and history.ended.stop_reason == "finished"
@@ -265,6 +287,20 @@ def state(study: Study, history: History) -> str:
     done = sum(t.told is not None for t in history.of_kind("trial"))
     how = "finished" if is_over(history) else "unfinished"
     return f"{how}, {done} of {study.wanted} trials"
+
+
+def other_task(found: Opened) -> list[str]:
+    """That the scores of the study it starts from are of other data or another length, in words; else nothing."""
+    name = found.changes.warm_start
+    if name is None:
+        return []
+    earlier, own = stored(StudyFolder(found.home.path, name)).space.base, found.study.space.base
+    compared = {
+        "data": (canonical(earlier).data, canonical(own).data),
+        "length": (earlier.epochs, own.epochs),
+    }
+    differing = [what for what, (one, other) in compared.items() if one != other]
+    return [f"--warm-start: the scores of {name} are of other {' and '.join(differing)}"] if differing else []
 
 
 def notes(study: Study, space: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from search_spaces import Study
-from tuning.engine.cluster import check_address, check_fits, connected, waiting
+from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
 from tuning.engine.preparation import data_of, prepare, unseen
@@ -27,7 +27,7 @@ from tuning.reports.progress import Progress, note, redrawn
 from tuning.shell import commands
 from tuning.shell.environment import requirements
 from tuning.shell.home import Home
-from tuning.verbs.asked import Opened, is_over, notes, plan_of
+from tuning.verbs.asked import Opened, is_over, notes, other_task, plan_of
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,18 @@ def search(found: Opened, address: str | None, store: str | None, download: bool
     check_answers(home.tracking_uri)
     prepare(found.study, home, download=download)
     lacking = (said for data in data_of(found.study.space) for said in unseen(data, home))
-    note(console, [*notes(found.study, found.space), *lacking])
+    note(console, [*notes(found.study, found.space), *other_task(found), *lacking])
     with connected(address):
         if address is None:
             check_fits(found.study)
+            note(console, too_many(found.study))
         elif lacking := waiting(found.study):
             note(console, [lacking])
         store = store_of(home, found.folder, store)
-        return run(home, *found.claimed(), store, address, console)
+        folder, study = found.claimed()
+        if not found.resume:
+            folder.write_source(found.source.dump())
+        return run(home, folder, study, store, address, console)
 
 
 def run(home: Home, folder: StudyFolder, study: Study, store: str, address: str | None, console: Console) -> Outcome:
@@ -91,7 +95,7 @@ def run(home: Home, folder: StudyFolder, study: Study, store: str, address: str 
         session = Session(recording.log, store or str(folder.checkpoints), home.data, library, study.system_metrics)
         note(console, library.notes)
         with redrawn(Progress(study, session.history).view, console):
-            run_study(study, session, Identity(home.data))
+            run_study(study if address else held(study), session, Identity(home.data))
         results = of_history(folder.name, study, session.history)
         said = tuple(remarks(study, session.history))
         recording.log.emit(ended(replace(results, remarks=said, ended=True), folder.path / "report"))
@@ -111,7 +115,7 @@ def _exported(home: Home, folder: StudyFolder) -> tuple[Path | None, str]:
 
 def _started(home: Home, name: str, study: Study, store: str, address: str) -> Started:
     command, resume = commands.typed(), commands.resume(name, study.space.name, home, address)
-    plan = json.dumps(plan_of(study, home, History()).document(), indent=2)
+    plan = json.dumps(plan_of(study if address else held(study), home, History()).document(), indent=2)
     return Started(
         name,
         command,
@@ -136,4 +140,6 @@ def remarks(study: Study, history: History) -> list[str]:
     if study.constraints and best_trial(study, history) is None:
         bounds = " and ".join(map(str, study.constraints))
         said.append(f"No trial of full length keeps to {bounds}: nothing was confirmed or exported.")
-    return said + ([sentence] if (sentence := compared(foreseen, limits.spent(history, share))) else [])
+    extended = len(history.of_kind("trial")) > foreseen.get("trials", 0)
+    off = "" if extended else compared(foreseen, limits.spent(history, share))
+    return said + ([off] if off else [])

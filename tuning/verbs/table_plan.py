@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from search_spaces.ablation import Ablation
-from tuning.engine.cluster import device_share, slots, too_big
+from tuning.engine.cluster import device_share, held, slots, too_big
 from tuning.engine.library import Library
 from tuning.shell.home import Home
 from tuning.tables.plan import planned
@@ -14,7 +14,8 @@ from tuning.tables.plan import planned
 
 def show(ablation: Ablation, home: Home, address: str | None, as_json: bool) -> int:
     """Print what a table would cost on this machine. Trains nothing, and needs none of its data."""
-    found = planned(ablation, Library(home.path), home, device_share(ablation), slots(ablation))
+    at_a_time = slots(ablation if address else held(ablation))
+    found = planned(ablation, Library(home.path), home, device_share(ablation), at_a_time)
     if address is None and (lacking := too_big(ablation)):
         found = replace(found, lacking=(*found.lacking, f"{lacking}: it needs the --address of a cluster"))
     if as_json:
