@@ -93,7 +93,7 @@ def _counted(contrasts: Sequence[Contrast], one: str, many: str) -> str:
 
 def _reasons(found: JudgedClaim, filled: Filled, printed: Mapping[Contrast, float]) -> list[str]:
     """Why a verdict is what it is. printed: the paper's own differences, in points."""
-    said = [_margin(found.claim)] if found.claim.our_margin else []
+    said = [_margin(found.claim, filled.table)] if found.claim.our_margin else []
     if found.verdict == "contradicted":
         worst = sorted(found.contradicting, key=lambda one: one.difference)
         said.append("against it, after Holm: " + _listed([_difference(one) for one in worst]))
@@ -140,9 +140,12 @@ def _span(sorted_texts: Sequence[str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _margin(claim: Claim) -> str:
+def _margin(claim: Claim, table: Table) -> str:
     margins = sorted({abs(contrast.margin) for contrast in claim.contrasts if contrast.margin})
-    return f"the margin of {', '.join(f'{margin:g}' for margin in margins)} points is ours"
+    side = claim.contrasts[0].better
+    unit = table.unit(table.row(side.rows[0]), table.column(side.columns[0]))
+    points = " points" if unit in ("accuracy", "error") else ""
+    return f"the margin of {', '.join(f'{margin:g}' for margin in margins)}{points} is ours"
 
 
 def _difference(one: Judged) -> str:
