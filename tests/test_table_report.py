@@ -185,6 +185,17 @@ def test_two_that_are_to_be_equal_are_planned_as_equal_and_not_in_the_paper_s_na
     assert len(told) == 2 and all("would tell 0.20 points with a power" in why for why in told)
 
 
+def test_spreads_that_differ_are_told_beside_the_pooled_one():
+    def value(cell, seed):
+        wide = 0.05 if cell.row.label == "CE" else 0.01
+        return 0.8 + wide * NOISE[seed] * 10
+
+    found = filled("ib2021/table4", value, columns=("cifar10-lt-100",), short=True)
+    whys = {verdict.claim.text: verdict.why for verdict in verdicts(found)}
+    assert "one sigma for all is rough: the cells' own run from 1.00 to 5.00" in whys["IB improves on CE"]
+    assert "one sigma" not in whys["combined with CB, IB improves further"]
+
+
 def test_a_figure_counts_the_cells_that_it_shows():
     found = filled("ib2021/figure3", lambda cell, seed: 0.5, columns=("cifar10-lt-100", "loss-100"), short=True)
     (said, *_) = summary(found, [])

@@ -25,6 +25,7 @@ from tuning.reports.statistics import RESOLUTION, holm
 CONFIDENCE = 0.95
 POWER = 0.8
 REPRODUCED = 1.0  # points: the widest half-width at which a cell is called reproduced
+UNEVEN = 3  # times the least spread of some cells, above which the largest is told beside the pooled one
 MOST_SEEDS = 10_000  # that are planned with
 EXPECTED = {"cifar10": 1.0, "cifar100": 0.5}  # points: the difference planned for where the paper reports none
 EXPECTED_ELSEWHERE = 1.0
@@ -193,6 +194,14 @@ class Measured:
             contrast, (best, *contrast.better.columns), (contrast.worse.rows[0], *contrast.worse.columns), alpha
         )
         return replace(found, diverged=bool(self.diverged_in([contrast])))
+
+    def uneven(self, contrasts: Iterable[Contrast]) -> tuple[float, float] | None:
+        """The least and the largest spread of the cells of some contrasts, where one pooled sigma is rough for them."""
+        sides = {side for contrast in contrasts for side in (contrast.better, contrast.worse)}
+        cells = [self._values(row, side.columns) for side in sides for row in side.rows]
+        found = [math.sqrt(variance(values.values())) for values in cells if len(values) > 2]
+        low, high = (min(found), max(found)) if found else (0.0, 0.0)
+        return (low, high) if high > UNEVEN * low else None
 
     def diverged_in(self, contrasts: Iterable[Contrast]) -> list[tuple[str, str]]:
         """The cells of some contrasts that diverged on a seed, as they come."""

@@ -112,6 +112,8 @@ def _reasons(found: JudgedClaim, filled: Filled, printed: Mapping[Contrast, floa
     said.append(
         f"sigma {sigma}, {_span([str(df) for df in sorted(spread.df for spread in spreads)])} degrees of freedom"
     )
+    if uneven := filled.measured.uneven(judged):
+        said.append(f"one sigma for all is rough: the cells' own run from {uneven[0]:.2f} to {uneven[1]:.2f}")
     if found.n is not None:
         seeds = _span([str(n) if n else "over 10,000" for n in found.n])
         said.append(
