@@ -85,7 +85,8 @@ def search(found: Opened, address: str | None, store: str | None, download: bool
 def run(home: Home, folder: StudyFolder, study: Study, store: str, address: str | None, console: Console) -> Outcome:
     """Search and confirm on the Ray that is connected, recorded and exported; an interrupt ends it in order.
 
-    folder: locked by this process. store: of checkpoints, '' for the folder's own. address: what to say of where.
+    folder: locked by this process. store: of checkpoints, '' for the folder's own. address: of a cluster;
+    None for this machine, on which no more trials run at a time than it holds.
     """
     check_core(folder, "use a new --name")
     folder.write_study(study.dump())
