@@ -33,8 +33,15 @@ def of(home, what, **given):
     return [(finding.state, finding.says) for finding in found if finding.what == what]
 
 
+def disk_with(free):
+    """A disk of 1 TB with so many bytes free, whatever this machine's is."""
+    usage = type(shutil.disk_usage("/"))
+    return lambda path: usage(10**12, 10**12 - free, free)
+
+
 @pytest.mark.usefixtures("no_ray")
-def test_a_machine_that_is_well_is_told_so(home):
+def test_a_machine_that_is_well_is_told_so(home, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk_with(free=10**11))
     told = list(findings(home, None, None))
     assert [f for f in told if f.state == "fails"] == []
     assert {f.what for f in told if f.state == "ok"} >= {"Python", "torch", "disk", "MLflow", "data"}
@@ -71,11 +78,17 @@ def test_a_gpu_that_torch_does_not_see_is_named(home, monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("no_ray")
 def test_a_full_disk_is_named(home, monkeypatch):
-    usage = type(shutil.disk_usage("/"))
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage(10**12, 10**12 - 10**8, 10**8))
-    (own, rays) = of(home, "disk")
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk_with(free=10**8))
+    (own, rays, full) = of(home, "disk")
     assert own[0] == "fails" and own[1].startswith("0.1 GB free for the home")
-    assert rays[0] == "fails" and "100% full" in rays[1]
+    assert rays[0] == "fails" and rays[1].startswith("0.1 GB free for Ray's files in")
+    assert full[0] == "note" and "100% full" in full[1]
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_large_disk_that_is_almost_full_is_noted(home, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", disk_with(free=30 * 10**9))
+    assert [state for state, _ in of(home, "disk")] == ["ok", "ok", "note"]
 
 
 @pytest.mark.usefixtures("no_ray")

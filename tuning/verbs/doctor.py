@@ -27,7 +27,7 @@ from tuning.shell.uris import without_secrets
 
 PYTHON = ((3, 11), (3, 12))
 FREE_GB = 1.0  # below which checkpoints and the record may find no room
-FULL = 0.95  # of the disk that Ray writes to, above which it stores nothing more
+FULL = 0.95  # of the disk that Ray writes to, above which it moves nothing there from memory
 Datasets = dict[str, str | None]
 BY_HAND = ("folder", "csv", "npz")  # the user's own data, which no name finds
 
@@ -104,13 +104,19 @@ def _cards() -> str:
 
 
 def _disks(home: Home) -> Iterator[Finding]:
-    free = shutil.disk_usage(home.path).free / 1e9
-    yield Finding("disk", "ok" if free >= FREE_GB else "fails", f"{free:.1f} GB free for the home {home.path}")
+    yield _free(home.path, "the home")
     scratch = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    yield _free(scratch, "Ray's files in")
     used = shutil.disk_usage(scratch)
     full = 1 - used.free / used.total
     if full > FULL:
-        yield Finding("disk", "fails", f"{scratch} is {full:.0%} full: Ray stores nothing there above {FULL:.0%}")
+        says = f"{scratch} is {full:.0%} full: above {FULL:.0%} Ray warns, and fails where its memory does not suffice"
+        yield Finding("disk", "note", says)
+
+
+def _free(folder: Path, of: str) -> Finding:
+    free = shutil.disk_usage(folder).free / 1e9
+    return Finding("disk", "ok" if free >= FREE_GB else "fails", f"{free:.1f} GB free for {of} {folder}")
 
 
 def _mlflow(home: Home) -> Iterator[Finding]:
