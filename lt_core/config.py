@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -18,7 +19,7 @@ from lt_core.models import Model
 from lt_core.optim import SGD, Cosine, Step
 from lt_core.phases import Phase, Span, method_name
 from lt_core.posthoc import NoPostHoc, PostHoc
-from lt_core.value import InputError, Value, override, paths, value_at
+from lt_core.value import InputError, Value, override, paths, value_at, wrong_at, wrong_first
 from lt_core.weights import ClassDifficulty
 
 
@@ -55,19 +56,20 @@ class TrainConfig(Value):
     def _phases_in_order(self) -> "TrainConfig":
         starts = [phase.start for phase in self.phases]
         if starts[0] != 0:
-            raise ValueError(f"phases.0.start must be 0, but is {starts[0]}")
-        if starts != sorted(starts):
-            raise ValueError(f"the phases' starts must not fall, but are {starts}")
+            raise wrong_first(f"phases.0.start must be 0, but is {starts[0]}")
+        fallen = next((i for i, (before, start) in enumerate(pairwise(starts), 1) if start < before), None)
+        if fallen is not None:
+            raise wrong_at(f"phases.{fallen}.start", f"the phases' starts must not fall, but are {starts}")
         early = next((i for i, phase in enumerate(self.phases) if phase.restart and phase.start == 0), None)
         if early is not None:
-            raise ValueError(f"phases.{early}.restart must be null: epoch 1 has nothing to begin anew from")
+            raise wrong_first(f"phases.{early}.restart must be null: epoch 1 has nothing to begin anew from")
         return self
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "TrainConfig":
         wrong = next(contradictions(self), None)
         if wrong:
-            raise ValueError(wrong)
+            raise wrong_first(wrong)
         return self
 
     @property

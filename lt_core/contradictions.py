@@ -1,4 +1,7 @@
-"""Which parts of a config make no sense together: one sentence each, told when the config is built."""
+"""Which parts of a config make no sense together: one sentence each, which begins with the path of what to change.
+
+They are told when the config is built.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -18,7 +18,7 @@ from lt_core.images import Images, Part, Sets
 from lt_core.normalisation import IMAGENET, PRESETS, Normalisation, Preset, measured
 from lt_core.sources import SOURCES, Source
 from lt_core.split import by_class, profile_counts, split
-from lt_core.value import InputError, Value
+from lt_core.value import InputError, Value, wrong_first
 
 OWN = ("folder", "csv", "npz")
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -112,10 +112,10 @@ class Data(Value):
     def _makes_sense(self) -> "Data":
         wrong = next(_contradictions(self, SOURCES[self.name]), None)
         if wrong:
-            raise ValueError(wrong)
+            raise wrong_first(wrong)
         return self
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, ...] | None:
         """Training images of each class, before `val_from: unused` takes any; null where only the files can tell."""
         source = SOURCES[self.name]
@@ -192,7 +192,7 @@ MNIST_4_9_TRAIN, MNIST_4_9_TEST = 5000, 800  # CDB, section 4.1: in all; a class
 
 
 def _contradictions(data: Data, source: Source) -> Iterator[str]:
-    """What is wrong with data whose fields are each right."""
+    """What is wrong with data whose fields are each right; each sentence begins with a field."""
     yield from _about_source(data, source)
     yield from _about_pixels(data, source)
     yield from _about_meta(data)
@@ -250,16 +250,16 @@ def _about_meta(data: Data) -> Iterator[str]:
 
 
 def _about_counts(data: Data, source: Source) -> Iterator[str]:
-    held = data._held_out
+    held, counts = data._held_out, data.counts
     field = "val_per_class" if held == data.val_per_class else "val_per_class + meta_per_class"
     if source.n_max is not None and held >= source.n_max:
         yield f"{field} is {held}; it must be below {source.n_max} on {data.name}"
     elif data.name == "mnist-4-9" and held > MNIST_4_9_SPARE:
         yield f"{field} is {held}; mnist-4-9 has {MNIST_4_9_SPARE} images a class beside the training ones"
-    elif data.counts is not None and min(data.counts) < 1:
+    elif counts is not None and min(counts) < 1:
         yield f"imbalance is {data.imbalance:g}; it leaves a class of {data.name} without an image"
-    elif data.counts is not None and data.meta_source == "train" and min(data.counts) <= data.meta_per_class:
-        yield f"meta_per_class is {data.meta_per_class}; the smallest class has {min(data.counts)} images"
+    elif counts is not None and data.meta_source == "train" and min(counts) <= data.meta_per_class:
+        yield f"meta_per_class is {data.meta_per_class}; the smallest class has {min(counts)} images"
 
 
 MNIST_4_9_SPARE = 5842 - MNIST_4_9_TRAIN  # MNIST has 5,842 fours to train on and 5,949 nines

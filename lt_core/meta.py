@@ -11,7 +11,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from lt_core.value import Value
+from lt_core.value import Value, wrong_at
 
 Parameters = dict[str, Tensor]
 """A network's parameters by name."""
@@ -83,7 +83,7 @@ class MetaWeightNet(Value):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> "MetaWeightNet":
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov: true needs momentum above 0, but momentum is 0.0")
+            raise wrong_at("nesterov", "nesterov: true needs momentum above 0, but momentum is 0.0")
         return self
 
     def build(self, device: torch.device) -> Reweighter:

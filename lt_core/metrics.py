@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from lt_core.value import Value
+from lt_core.value import Value, wrong_first
 
 ECE_BINS = 15  # Guo et al., ICML 2017
 
@@ -36,7 +36,7 @@ class Groups(Value):
     @model_validator(mode="after")
     def _few_below_many(self) -> "Groups":
         if self.few > self.many:
-            raise ValueError(f"few must not be above many, {self.many}, but is {self.few}")
+            raise wrong_first(f"few must not be above many, {self.many}, but is {self.few}")
         return self
 
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from lt_core.value import Value
+from lt_core.value import Value, wrong_at, wrong_first
 
 
 class Step(Value):
@@ -26,7 +26,7 @@ class Step(Value):
     @model_validator(mode="after")
     def _in_order(self) -> "Step":
         if list(self.milestones) != sorted(self.milestones):
-            raise ValueError(f"milestones must not fall, but are {list(self.milestones)}")
+            raise wrong_first(f"milestones must not fall, but are {list(self.milestones)}")
         return self
 
     def factor(self, epoch: int, epochs: int) -> float:
@@ -66,7 +66,7 @@ class SGD(Value):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> "SGD":
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov: true needs momentum above 0, but momentum is 0.0")
+            raise wrong_at("nesterov", "nesterov: true needs momentum above 0, but momentum is 0.0")
         return self
 
     def learning_rate(self, epoch: int, epochs: int, *, done: float = 1.0, warmup: bool = True) -> float:

@@ -58,7 +58,7 @@ class Value(BaseModel):
         try:
             return cls.parse(data)
         except InputError as error:
-            raise InputError(f"line {_line(text, error.path)}: {error}", error.path) from None
+            raise InputError(f"line {line_of(text, error.path)}: {error}", error.path) from None
 
     def replaced(self, **fields: object) -> Self:
         """A copy with some fields new, checked like any other; InputError names what is wrong."""
@@ -152,7 +152,7 @@ def _unknown_path(data: object, path: str, holder: str, node: object) -> InputEr
     has = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
     listed = ", ".join(map(str, has)) or "no fields"
     inside = f"`{holder}` has" if holder else "the first fields are"
-    return InputError(f"there is no path `{path}`{nearest(path, paths(data))}; {inside}: {listed}")
+    return InputError(f"there is no path `{path}`{nearest(path, paths(data))}; {inside}: {listed}", path)
 
 
 def _set(data: dict[str, Any], path: str, new: object) -> None:
@@ -281,21 +281,29 @@ def read_yaml(text: str) -> object:
         raise InputError(f"line {line}: not valid YAML: {error.reason}") from None
 
 
-def _line(text: str, path: str) -> int:
+def line_of(text: str, path: str) -> int:
     """The line (from 1) of what a dotted path leads to in a YAML text, or of what would hold it."""
     node = yaml.compose(text, _Loader)
-    line = 1
-    for part in path.split("."):
-        if isinstance(node, yaml.MappingNode):
-            pairs = {str(key.value): (key, value) for key, value in node.value}
-            if part not in pairs:
-                break
-            key, node = pairs[part]
-            line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
+    line, found = 1, _step(node, path)
+    while found is not None:
+        line, node, path = found
+        found = _step(node, path)
     return line
+
+
+def _step(node: yaml.Node | None, path: str) -> tuple[int, yaml.Node, str] | None:
+    """The line and node that a path's beginning leads to, and its rest; a key may have dots, as those of patches."""
+    if isinstance(node, yaml.MappingNode):
+        fitting = [pair for pair in node.value if f"{path}.".startswith(f"{pair[0].value}.")]
+        if not fitting:
+            return None
+        key, child = max(fitting, key=lambda pair: len(pair[0].value))
+        return key.start_mark.line + 1, child, path[len(key.value) + 1 :]
+    part, _, rest = path.partition(".")
+    if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+        child = node.value[int(part)]
+        return child.start_mark.line + 1, child, rest
+    return None
 
 
 # --- one sentence out of a pydantic error -----------------------------------------------------------
@@ -313,15 +321,41 @@ _WORDS = {
 
 
 def _input_error(cls: type[Value], data: object, error: ValidationError) -> InputError:
-    found = error.errors(include_url=False)[0]
+    found = _most_telling(error.errors(include_url=False))
     path, holder, ok = _locate(cls, data, found["loc"], missing=found["type"] == "missing")
-    at = found.get("ctx", {}).get("at", "")  # where a validator of the whole knows better
-    return InputError(_sentence(cls, found, path, holder, ok), f"{path}.{at}".strip("."))
+    return InputError(_sentence(cls, found, path, holder, ok), f"{path}.{_deeper(found)}".strip("."))
+
+
+def _most_telling(errors: list[ErrorDetails]) -> ErrorDetails:
+    """The first error; a field that is missing is told by the unknown one beside it, which may be it, misspelt."""
+    first = errors[0]
+    beside = (e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == first["loc"][:-1])
+    return next(beside, first) if first["type"] == "missing" else first
+
+
+def _deeper(found: ErrorDetails) -> str:
+    """The path from where pydantic puts an error to what it is about; '' where that is the place."""
+    if found["type"] == "union_tag_invalid":
+        return "kind"
+    if found["type"] == "union_tag_not_found":
+        return _misspelt_kind(found["input"])
+    return found.get("ctx", {}).get("at", "")  # where a validator of the whole knows better
+
+
+def _misspelt_kind(given: object) -> str:
+    """The key of a mapping without a `kind` that looks like it; '' where none does."""
+    keys = map(str, given) if isinstance(given, dict) else ()
+    return next(iter(difflib.get_close_matches("kind", keys, n=1, cutoff=0.7)), "")
 
 
 def wrong_at(path: str, sentence: str) -> PydanticCustomError:
     """What a validator raises that knows which of a value's fields is wrong, by its path inside the value."""
     return PydanticCustomError("value_error", "{sentence}", {"sentence": sentence, "at": path})
+
+
+def wrong_first(sentence: str) -> PydanticCustomError:
+    """The same of a sentence that begins with the path of what is wrong."""
+    return wrong_at(sentence.partition(" ")[0], sentence)
 
 
 def _sentence(cls: type[Value], found: ErrorDetails, path: str, holder: str, ok: list[str]) -> str:
@@ -338,6 +372,8 @@ def _sentence(cls: type[Value], found: ErrorDetails, path: str, holder: str, ok:
         field = f"{path}.kind" if "tag" in context else path
         return f"`{field}` is {short(wrong)}{nearest(str(wrong), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "union_tag_not_found":
+        if misspelt := _misspelt_kind(given):
+            return f"there is no field `{path}.{misspelt}` (did you mean `kind`?)"
         return f"`{path}` must be a mapping with the field `kind`, but is {short(given)}"
     message = found["msg"].removeprefix("Value error, ")
     if kind == "value_error":

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 from pydantic import Field, model_validator
 
 from lt_core.config import TrainConfig, is_epochs, scaled_epochs
-from lt_core.value import InputError, Value, override, short, unknown, value_at
+from lt_core.value import InputError, Value, override, short, unknown, value_at, wrong_first
 
 Setting = float | int | str
 """A value of a domain: a number, or the label of a `Choice` or `Branch`."""
@@ -39,7 +39,9 @@ class Float(Value):
     def _bounds(self) -> "Float":
         _check_bounds(self.low, self.high, 0.0 if self.log else -math.inf, self.log)
         if self.log_complement and (self.log or self.high >= 1):
-            raise ValueError(f"log_complement needs high below 1 and log false, but they are {self.high:g}, {self.log}")
+            raise wrong_first(
+                f"log_complement needs high below 1 and log false, but they are {self.high:g}, {self.log}"
+            )
         return self
 
     def patch(self, setting: Setting) -> Patch:
@@ -285,6 +287,17 @@ def paths_of(domain: AnyDomain) -> set[str]:
     return inner | {path for arm in domain.labels.values() for path in arm.patch}
 
 
+def place_of(domain: AnyDomain, setting: Setting, wrong: str) -> str:
+    """Where in a domain stands what makes a config's path wrong at a setting: its path, an end, or a label's patch."""
+    if isinstance(domain, Float | Int):
+        further = {path: f"also.{i}" for i, path in enumerate(domain.also)}
+        return further.get(wrong, "low" if setting == domain.low else "high")
+    patch = domain.patch(setting)
+    label = f"labels.{setting}.patch" if isinstance(domain, Branch) else f"labels.{setting}"
+    key = max((path for path in patch if f"{wrong}.".startswith(f"{path}.")), key=len, default=None)
+    return label if key is None else f"{label}.{key}{wrong[len(key) :]}"
+
+
 def overlap(a: str, b: str) -> bool:
     """Whether two paths are one, or one holds the other."""
     return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
@@ -292,9 +305,9 @@ def overlap(a: str, b: str) -> bool:
 
 def _check_bounds(low: float, high: float, above: float, log: bool) -> None:
     if not low < high:
-        raise ValueError(f"low must be below high, but they are {low:g} and {high:g}")
+        raise wrong_first(f"low must be below high, but they are {low:g} and {high:g}")
     if log and low <= above:
-        raise ValueError(f"low must be above 0 on a log scale, but is {low:g}")
+        raise wrong_first(f"low must be above 0 on a log scale, but is {low:g}")
 
 
 def _spaced(low: float, high: float, levels: int, *, log: bool) -> list[float]:
@@ -306,7 +319,7 @@ def _spaced(low: float, high: float, levels: int, *, log: bool) -> list[float]:
 
 def _check_labels(labels: Mapping[str, object]) -> None:
     if len({label[:10] for label in labels}) < len(labels):
-        raise ValueError(f"labels must differ in their first 10 characters, but are {list(labels)}")
+        raise wrong_first(f"labels must differ in their first 10 characters, but are {list(labels)}")
 
 
 def _known(setting: Setting, labels: Mapping[str, object]) -> str:
@@ -327,9 +340,12 @@ def _is_number(found: object) -> TypeGuard[float]:
 
 
 def _number(base: TrainConfig, path: str) -> float | int:
-    found = value_at(base, path)
+    try:
+        found = value_at(base, path)
+    except InputError as error:
+        raise InputError(str(error), "path") from None  # which is the domain's field that is wrong
     if not _is_number(found):
-        raise InputError(f"`{path}` is {short(found)}, not a number: search it with a choice")
+        raise InputError(f"`{path}` is {short(found)}, not a number: search it with a choice", "path")
     return found
 
 

@@ -23,6 +23,7 @@ from search_spaces.domains import (
     everywhere,
     overlap,
     paths_of,
+    place_of,
     ranged_domains,
     scaled_domains,
 )
@@ -49,16 +50,16 @@ class Space(Value):
         self._check_corners()
         return self
 
-    def _check_domains(self, domains: Domains, base: TrainConfig) -> None:
-        """Each domain holds its base config's own value, and fits it at both ends; in every arm."""
+    def _check_domains(self, domains: Domains, base: TrainConfig, at: str = "domains") -> None:
+        """Each domain holds its base config's own value, and fits it at both ends; in every arm. at: their path."""
         for symbol, domain in domains.items():
+            place = f"{at}.{symbol}"
             try:
-                _check_base(domain, base)
-                ends = {end: override(base, domain.patch(end)) for end in domain.ends()}
+                ends = _ends(domain, base)
             except InputError as error:
-                raise wrong_at(f"domains.{symbol}", f"{symbol}: {error}") from None
+                raise wrong_at(f"{place}.{error.path}".strip("."), f"{symbol}: {error}") from None
             for label, arm in domain.labels.items() if isinstance(domain, Branch) else ():
-                self._check_domains(arm.domains, ends[label])
+                self._check_domains(arm.domains, ends[label], f"{place}.labels.{label}.domains")
 
     def _check_corners(self) -> None:
         """Domains that fit one by one may not fit together: try combinations of their ends under all labels."""
@@ -70,7 +71,7 @@ class Space(Value):
                     self.config(corner)
                 except InputError as error:
                     point = ", ".join(f"{symbol}={end}" for symbol, end in corner.items())
-                    raise ValueError(f"the domains do not fit together: at {point}, {error}") from None
+                    raise wrong_at("domains", f"the domains do not fit together: at {point}, {error}") from None
 
     @property
     def symbols(self) -> list[str]:
@@ -242,25 +243,43 @@ def _size(domains: Domains, labels: Point) -> int | None:
     return total
 
 
+def _ends(domain: AnyDomain, base: TrainConfig) -> dict[Setting, TrainConfig]:
+    """The config at each end of a domain that fits its base; InputError with the path inside the domain else."""
+    if isinstance(domain, Float | Int):
+        _check_base(domain, base)
+    found = {end: _end(domain, base, end) for end in domain.ends()}
+    if isinstance(domain, Choice | Branch):  # only now: to know its own label, each patch must be right
+        _check_base(domain, base)
+    return found
+
+
+def _end(domain: AnyDomain, base: TrainConfig, end: Setting) -> TrainConfig:
+    try:
+        return override(base, domain.patch(end))
+    except InputError as error:
+        raise InputError(str(error), place_of(domain, end, error.path)) from None
+
+
 def _check_base(domain: AnyDomain, base: TrainConfig) -> None:
     own = domain.setting_of(base)
     try:
         domain.patch(own)
     except InputError as error:
-        raise InputError(f"the base config's own value must lie in the domain, but {error}") from None
+        why = "each study trains it first; a space of your own may have another base"
+        raise InputError(f"the base config's own value must lie in the domain, but {error}: {why}") from None
 
 
-def _check_overlap(domains: Domains) -> None:
+def _check_overlap(domains: Domains, at: str = "domains") -> None:
     """Two domains that may be active together must not set the same path; an arm's may refine its own patch."""
     owners: dict[str, str] = {}
     for symbol, domain in domains.items():
         for path in paths_of(domain):
             rival = next((owners[p] for p in owners if overlap(p, path) and owners[p] != symbol), None)
             if rival:
-                raise ValueError(f"{rival} and {symbol} both set `{path}`")
+                raise wrong_at(f"{at}.{symbol}", f"{rival} and {symbol} both set `{path}`")
             owners[path] = symbol
-        for arm in domain.labels.values() if isinstance(domain, Branch) else ():
-            _check_overlap(arm.domains)
+        for label, arm in domain.labels.items() if isinstance(domain, Branch) else ():
+            _check_overlap(arm.domains, f"{at}.{symbol}.labels.{label}.domains")
 
 
 def _check_symbols(domains: Domains) -> None:
@@ -268,13 +287,15 @@ def _check_symbols(domains: Domains) -> None:
     seen: dict[str, AnyDomain] = {}
     for symbol, domain in everywhere(domains):
         if symbol in seen and not _alike(seen[symbol], domain):
-            raise ValueError(f"{symbol} must have the same kind and bounds under every label that has it")
+            said = f"{symbol} must have the same kind and bounds under every label that has it"
+            raise wrong_at(f"domains.{symbol}", said)
         seen[symbol] = domain
     for labels in _combinations(domains):
         names = [symbol for symbol, _ in _standing(domains, labels)]
         doubled = next((symbol for symbol in names if names.count(symbol) > 1), None)
         if doubled:
-            raise ValueError(f"{doubled} stands twice under {', '.join(f'{s}={label}' for s, label in labels.items())}")
+            said = f"{doubled} stands twice under {', '.join(f'{s}={label}' for s, label in labels.items())}"
+            raise wrong_at(f"domains.{doubled}", said)
 
 
 def _standing(domains: Domains, labels: Point) -> Iterator[tuple[str, AnyDomain]]:

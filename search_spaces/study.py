@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lt_core.config import TrainConfig, canonical, scaled_epochs
-from lt_core.value import Value
+from lt_core.value import InputError, Value, short, wrong_at, wrong_first
 from search_spaces.domains import Branch, Choice, Setting, everywhere
 from search_spaces.samplers import SAMPLERS, SamplerName
 from search_spaces.space import Space
@@ -40,7 +40,7 @@ class Rungs(Value):
     @model_validator(mode="after")
     def _rise(self) -> "Rungs":
         if list(self.epochs) != sorted(set(self.epochs)):
-            raise ValueError(f"rungs must rise, but are {list(self.epochs)}")
+            raise wrong_at("epochs", f"rungs must rise, but are {list(self.epochs)}")
         return self
 
     def of(self, config: TrainConfig) -> list[int]:
@@ -137,6 +137,17 @@ class Study(Value):
     first: tuple[dict[str, Setting], ...] = ()
     known: tuple[Known, ...] = ()
 
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """As of every value; a name in place of the space is told what works."""
+        if isinstance(data, dict) and isinstance(name := data.get("space"), str):
+            raise InputError(
+                f"`space` is the name {short(name)}; a study's file holds its space whole, as a mapping, and a space "
+                "that ships is searched without a file: `lt-tune search NAME`, with options",
+                "space",
+            )
+        return super().parse(data)
+
     @field_validator("sampler", mode="before")
     @classmethod
     def _not_pbt(cls, name: object) -> object:
@@ -147,39 +158,49 @@ class Study(Value):
     @model_validator(mode="after")
     def _can_be_searched(self) -> "Study":
         if any(config.data.has_val is False for config in self.space.extremes()):
-            raise ValueError("space.base.data.val_per_class is 0; a search needs validation images to choose by")
+            raise wrong_first("space.base.data.val_per_class is 0; a search needs validation images to choose by")
         if self.rungs and self.rungs.since == "switch" and self.rungs.epochs:
             self._check_reached(self.rungs)
         for i, known in enumerate(self.known):
             if len(known.values) != len(self.objectives):
-                raise ValueError(f"known.{i}.values must be one for each of: {', '.join(self.objectives)}")
-            self.space.config(known.settings)
+                raise wrong_first(f"known.{i}.values must be one for each of: {', '.join(self.objectives)}")
+        self._check_points()
         self._check_trials()
         self._check_sampler()
         self._check_rungs()
         return self
 
+    def _check_points(self) -> None:
+        """What is tried first and what is known must be points of the space."""
+        points = {f"first.{i}": point for i, point in enumerate(self.first)}
+        points |= {f"known.{i}.settings": known.settings for i, known in enumerate(self.known)}
+        for path, point in points.items():
+            try:
+                self.space.point(point)
+            except InputError as error:
+                raise wrong_at(path, f"{path}: {error}") from None
+
     def _check_trials(self) -> None:
         if self.per_branch is not None:
             if self.trials is not None:
-                raise ValueError("per_branch and trials say the same: give one of them")
+                raise wrong_first("per_branch and trials say the same: give one of them")
             if self.branch is None:
-                raise ValueError(f"per_branch needs a space with one branch; {self.space.name} has none, or several")
+                raise wrong_first(f"per_branch needs a space with one branch; {self.space.name} has none, or several")
             if self.sampler == "grid":
-                raise ValueError("sampler is grid, which tries all points of every branch: leave out per_branch")
+                raise wrong_first("sampler is grid, which tries all points of every branch: leave out per_branch")
             for label in self.branch[1].labels:
                 own = sum(point[self.branch[0]] == label for point in self._given)
                 if own > self.per_branch:
-                    raise ValueError(
+                    raise wrong_first(
                         f"per_branch is {self.per_branch}; {own} points under {self.branch[0]}={label} are given "
                         "(the paper's setting, the label's own values and `first`)"
                     )
         if self.wanted < len(self._given):
-            raise ValueError(f"trials is {self.wanted}; the paper's setting and `first` are {len(self._given)}")
+            raise wrong_first(f"trials is {self.wanted}; the paper's setting and `first` are {len(self._given)}")
 
     def _check_reached(self, rungs: Rungs) -> None:
         if not any(rungs.of(config) for config in self.space.extremes()):
-            raise ValueError(
+            raise wrong_first(
                 f"rungs.epochs is {list(rungs.epochs)} since the switch; no trial trains past the first of them"
             )
 
@@ -189,31 +210,34 @@ class Study(Value):
         label = next((s for s, d in domains.items() if isinstance(d, Choice | Branch)), None)
         branch = next((s for s, d in domains.items() if isinstance(d, Branch)), None)
         if label and not traits.labels:
-            raise ValueError(f"sampler is {self.sampler}, which searches numbers only, but {label} has labels: use tpe")
+            raise wrong_first(
+                f"sampler is {self.sampler}, which searches numbers only, but {label} has labels: use tpe"
+            )
         if branch and not traits.branches:
-            raise ValueError(
+            raise wrong_first(
                 f"sampler is {self.sampler}, which draws at random what exists only under a label of {branch}: "
                 f"use tpe{', or per_branch' if self.per_branch is None else ''}"
             )
         if len(self.objectives) > 1 and not traits.objectives:
-            raise ValueError(f"sampler is {self.sampler}, which takes one objective, not {len(self.objectives)}")
+            raise wrong_first(f"sampler is {self.sampler}, which takes one objective, not {len(self.objectives)}")
         if len(set(self.objectives)) < len(self.objectives):
-            raise ValueError(f"objectives must differ, but are {', '.join(self.objectives)}")
+            raise wrong_first(f"objectives must differ, but are {', '.join(self.objectives)}")
 
     def _check_rungs(self) -> None:
         if self.rungs is None or not self.rungs.epochs:
             return
         if len(self.objectives) > 1:
-            raise ValueError("rungs compare one score, but there are several objectives: leave out the rungs")
+            raise wrong_first("rungs compare one score, but there are several objectives: leave out the rungs")
         if self.rungs.since == "switch":
             return
         switch, end = last_switch(self.space), self.space.base.epochs
-        wrong = next((epoch for epoch in self.rungs.epochs if not switch < epoch < end), None)
-        if wrong is not None:
-            raise ValueError(
-                f"a rung at epoch {wrong} cannot compare: trials may switch phase as late as after epoch {switch} "
-                f"and end at {end}; rungs must lie between them"
-            )
+        for i, epoch in enumerate(self.rungs.epochs):
+            if not switch < epoch < end:
+                raise wrong_at(
+                    f"rungs.epochs.{i}",
+                    f"a rung at epoch {epoch} cannot compare: trials may switch phase as late as after epoch {switch} "
+                    f"and end at {end}; rungs must lie between them",
+                )
 
     def scaled(self, factor: float) -> "Study":
         """The study with all that is measured in epochs scaled: the space, the rungs, the points tried first."""

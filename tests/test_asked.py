@@ -67,6 +67,16 @@ def test_fields_override_the_defaults():
     assert [point["T1"] for point in study.points] == [8, 3]
 
 
+@pytest.mark.parametrize(("rungs", "kept"), [({"epochs": []}, ()), ({"epochs": [1], "since": "switch"}, (1,))])
+def test_rungs_and_points_of_the_command_line_replace_a_file_s_before_it_is_scaled(rungs, kept):
+    space = build(Study(space=DEMO), changes(epochs=8, ranges={"T1": (3, 5)}, fixed={})).space
+    short = changes(epochs=4, rungs=rungs, first=[{"T1": 2}])
+    file = Study.parse({"space": space.plain(), "rungs": {"epochs": [6, 7]}, "trials": 3, "first": [{"T1": 5}]})
+    assert "a rung at epoch 3 cannot compare" in refusal(build, file, changes(epochs=4))
+    study = build(file, short)
+    assert (study.effective_rungs.epochs, study.first) == (kept, ({"T1": 2},))
+
+
 def test_what_is_set_fixed_and_bounded_is_in_the_space():
     asked = changes(overrides={"optimizer.lr": 0.1}, fixed={"T1": 2}, ranges={"alpha": (100, 2000)})
     space = build(Study(space=DEMO), asked).space
@@ -319,3 +329,8 @@ def test_notes_say_what_is_not_searched_not_stopped_and_empty():
     assert any(
         note.startswith("no early stopping") for note in notes(build(Study(space=DEMO), changes(epochs=2)), "demo")
     )
+
+
+def test_a_range_of_a_fixed_symbol_is_refused():
+    said = refusal(build, Study(space=DEMO), changes(fixed={"alpha": 500}, ranges={"alpha": (100, 1000)}))
+    assert said == "--range gives alpha, which --fix sets to 500: leave out one of them"

@@ -67,9 +67,12 @@ def test_the_document_holds_every_trial_by_rank(capsys, home):
         "trial": 2,
         "settings": first.asked.settings,
         "score": 0.8125,
+        "judged": {"score": 0.8125},
+        "feasible": True,
         "best_epoch": 16,
         "epochs": 16,
         "stop_reason": "finished",
+        "reused": False,
         "config_id": first.config.id,
     }
     assert document["trials"][4]["score"] is None

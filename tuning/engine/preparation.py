@@ -47,13 +47,14 @@ def data_of(space: Space) -> list[Data]:
 
 def _check_metrics(study: Study, home: Home) -> None:
     """Objectives and constraints must be of groups that have a class in val, whichever data a trial has."""
-    named = {"objectives": list(study.objectives), "constraints": [c.metric for c in study.constraints]}
+    named = {f"objectives.{i}": metric for i, metric in enumerate(study.objectives)}
+    named |= {f"constraints.{i}.metric": each.metric for i, each in enumerate(study.constraints)}
     for data in data_of(study.space):
         known = ["score", *(f"val_{name}" for name in val_metrics(study.space.base, data, home))]
-        for field, metrics in named.items():
-            for metric in metrics:
-                if metric not in known:
-                    raise InputError(f"{field}: {unknown('metric with a class in val', metric, dict.fromkeys(known))}")
+        for path, metric in named.items():
+            if metric not in known:
+                field = path.partition(".")[0]
+                raise InputError(f"{field}: {unknown('metric with a class in val', metric, known)}", path)
 
 
 def val_metrics(config: TrainConfig, data: Data, home: Home) -> list[str]:

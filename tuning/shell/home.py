@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lt_core.value import InputError, Value, read_yaml
+from lt_core.value import InputError, Value, line_of, read_yaml
 
 V = TypeVar("V", bound=Value)
 
@@ -37,6 +37,12 @@ class Home:
     def artifacts(self) -> Path:
         """Where artifacts lie if no MLflow server keeps them."""
         return self.path / "artifacts"
+
+
+def in_file(path: Path, error: InputError) -> InputError:
+    """An error about what a YAML file holds, found after it was read, with the file and the line."""
+    line = line_of(path.read_text(encoding="utf-8"), error.path)
+    return InputError(f"{path}, line {line}: {error}", error.path)
 
 
 def load_file(path: Path, kind: Callable[[object], type[V]]) -> V:

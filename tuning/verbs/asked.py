@@ -3,7 +3,7 @@
 Imports neither MLflow nor matplotlib: what is refused, or only planned, does not wait for them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from tuning.reports.plan import Plan, calibrated
 from tuning.reports.plan import plan as planned
 from tuning.reports.progress import note
 from tuning.shell.arguments import scale_factor
-from tuning.shell.home import Home, load_file
+from tuning.shell.home import Home, in_file, load_file
 
 # What may change when a study goes on.
 RESOURCES = ("concurrent", "cpus", "gpus", "system_metrics")
@@ -65,6 +65,10 @@ class Opened:
     folder: StudyFolder
     study: Study
 
+    def of_file(self, path: str) -> bool:
+        """Whether a field of the study is as the source has it, rather than as an option says."""
+        return bool(path) and self.changes.fields.get(path.partition(".")[0]) is None
+
     def claimed(self) -> tuple[StudyFolder, Study]:
         """Its folder, locked, and the study, looked at again: another process may have had it since."""
         if self.name is None and not self.resume:
@@ -92,7 +96,7 @@ def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, lis
     Trains nothing but to calibrate.
     """
     study = found.study if address else held(found.study)
-    prepare(study, found.home, download=False)
+    prepared(found, download=False)
     lacking = too_big(study)
     if lacking and calibrate:
         raise InputError(f"--calibrate times epochs on this machine: {lacking}")
@@ -102,6 +106,16 @@ def plan(found: Opened, calibrate: bool, address: str | None) -> tuple[Plan, lis
     said += too_many(found.study) if address is None else []
     said = [*notes(study, found.space), *other_task(found), *said]
     return plan_of(study, found.home, history, seconds), said
+
+
+def prepared(found: Opened, *, download: bool) -> None:
+    """Have all data of a study at hand; InputError names the line of a file that asks for what they do not have."""
+    try:
+        prepare(found.study, found.home, download=download)
+    except InputError as error:
+        if found.resume or found.space in SPACES or not found.of_file(error.path):
+            raise
+        raise in_file(Path(found.space), error) from None
 
 
 def plan_of(study: Study, home: Home, history: History, seconds: float | None = None) -> Plan:
@@ -115,9 +129,11 @@ def _device(study: Study) -> str:
 
 def build(study: Study, changes: Changes) -> Study:
     """The study that a space or study and the changes describe."""
+    given: dict[str, Any] = {name: value for name, value in changes.fields.items() if value is not None}
     factor = scale_factor(changes.scale, changes.epochs, study.space.base.epochs)
     if factor is not None:
-        study = study.scaled(factor)
+        study = _without_replaced(study, given).scaled(factor)
+    _check_given_once(changes, given.get("first", ()))
     searched = study.space
     if changes.overrides:
         searched = searched.overridden(changes.overrides)
@@ -125,15 +141,32 @@ def build(study: Study, changes: Changes) -> Study:
         searched = searched.ranged(changes.ranges)
     if changes.fixed:
         searched = searched.fixed(changes.fixed)
-    given: dict[str, Any] = {name: value for name, value in changes.fields.items() if value is not None}
-    for symbol in changes.fixed:
-        if any(symbol in point for point in given.get("first", ())):
-            raise InputError(
-                f"--try gives {symbol}, which --fix sets to {changes.fixed[symbol]}: leave out one of them"
-            )
+    _check_tries(searched, given.get("first", ()))
     if "per_branch" in given and "trials" not in given:
         given["trials"] = None
     return Study.parse({**study.plain(), "space": searched.plain(), **given})
+
+
+def _without_replaced(study: Study, given: Collection[str]) -> Study:
+    """The study without its rungs and its points where the command line has others: nothing is made of them."""
+    replaced = {name: Study.model_fields[name].default for name in ("rungs", "first") if name in given}
+    return study.model_copy(update=replaced)
+
+
+def _check_given_once(changes: Changes, tries: Iterable[Mapping[str, Any]]) -> None:
+    """InputError where a symbol that is fixed is tried, or bounded, as well."""
+    others = {symbol: "--try" for point in tries for symbol in point} | dict.fromkeys(changes.ranges, "--range")
+    for symbol, value in changes.fixed.items():
+        if symbol in others:
+            raise InputError(f"{others[symbol]} gives {symbol}, which --fix sets to {value}: leave out one of them")
+
+
+def _check_tries(space: Space, points: Iterable[Mapping[str, Any]]) -> None:
+    try:
+        for point in points:
+            space.point(point)
+    except InputError as error:
+        raise InputError(f"--try: {error}") from None
 
 
 def load(space: str) -> Study:
@@ -147,8 +180,10 @@ def load(space: str) -> Study:
 
 
 def kind_of_file(plain: object) -> type[Study] | type[Space]:
-    """Whether a file's plain data describe a study, or the space of one."""
-    return Study if isinstance(plain, dict) and "space" in plain else Space
+    """Whether a file's plain data describe a study, its `space` misspelt perhaps, or the space of one."""
+    keys = {str(key) for key in plain} if isinstance(plain, dict) else set()
+    of_study = "space" in keys or (nearest("space", keys) and not keys & Space.model_fields.keys())
+    return Study if of_study else Space
 
 
 def as_study(found: Study | Space) -> Study:
@@ -284,9 +319,10 @@ def is_over(history: History) -> bool:
 
 def state(study: Study, history: History) -> str:
     """A study's state in words."""
-    done = sum(t.told is not None for t in history.of_kind("trial"))
+    reasons = [trial.stop_reason for trial in history.of_kind("trial")]
+    done, cut = sum(reason not in ("running", "budget") for reason in reasons), reasons.count("budget")
     how = "finished" if is_over(history) else "unfinished"
-    return f"{how}, {done} of {study.wanted} trials"
+    return f"{how}, {done} of {study.wanted} trials" + (f", {cut} cut by its budget" if cut else "")
 
 
 def other_task(found: Opened) -> list[str]:

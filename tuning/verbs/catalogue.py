@@ -77,7 +77,7 @@ def _of_file(path: Path) -> dict[str, Any]:
 
 def _kind(plain: object) -> type[Study] | type[Space] | type[TrainConfig]:
     """What a file describes, by a field that no config has."""
-    searched = isinstance(plain, dict) and {"space", "domains"} & plain.keys()
+    searched = isinstance(plain, dict) and {"space", "base", "domains"} & plain.keys()
     return kind_of_file(plain) if searched else TrainConfig
 
 

@@ -11,7 +11,7 @@ from search_spaces import Study
 from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
-from tuning.engine.preparation import data_of, prepare, unseen
+from tuning.engine.preparation import data_of, unseen
 from tuning.engine.recording import Recording, check_core, store_of
 from tuning.engine.search import run_study
 from tuning.exports.export import export_configs
@@ -27,7 +27,7 @@ from tuning.reports.progress import Progress, note, redrawn
 from tuning.shell import commands
 from tuning.shell.environment import requirements
 from tuning.shell.home import Home
-from tuning.verbs.asked import Opened, is_over, notes, other_task, plan_of
+from tuning.verbs.asked import Opened, is_over, notes, other_task, plan_of, prepared
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def search(found: Opened, address: str | None, store: str | None, download: bool
     console, home = Console(stderr=True), found.home
     check_address(address)
     check_answers(home.tracking_uri)
-    prepare(found.study, home, download=download)
+    prepared(found, download=download)
     lacking = (said for data in data_of(found.study.space) for said in unseen(data, home))
     note(console, [*notes(found.study, found.space), *other_task(found), *lacking])
     with connected(address):
@@ -136,11 +136,20 @@ def remarks(study: Study, history: History) -> list[str]:
     files = history.started.artifacts if history.started else {}
     foreseen = json.loads(files.get("plan.json", "{}"))
     share = foreseen.get("share", 1.0)
-    why = limits.end(study, history, share) if len(history.of_kind("trial")) < study.wanted else ""
+    why = _why_short(study, history, share)
     said = [f"The search ended: {why}."] if why else []
     if study.constraints and best_trial(study, history) is None:
         bounds = " and ".join(map(str, study.constraints))
         said.append(f"No trial of full length keeps to {bounds}: nothing was confirmed or exported.")
-    extended = len(history.of_kind("trial")) > foreseen.get("trials", 0)
+    more_trials = len(history.of_kind("trial")) > foreseen.get("trials", 0)
+    extended = more_trials or study.budget.plain() != foreseen.get("budget")
     off = "" if extended else compared(foreseen, limits.spent(history, share))
     return said + ([off] if off else [])
+
+
+def _why_short(study: Study, history: History, share: float) -> str:
+    """Why a search has not its trials, or not as long as they were to be; '' where it has."""
+    trials = history.of_kind("trial")
+    if any(trial.stop_reason == "budget" for trial in trials):
+        return limits.used_up(study, history, share)
+    return limits.end(study, history, share) if len(trials) < study.wanted else ""
