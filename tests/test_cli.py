@@ -142,10 +142,10 @@ FILES = [
     ("name: x\nname: y", "file.yaml, line 2: the key `name` is given twice"),
     (SPACES["demo"].dump() + "colour: red\n", "file.yaml, line LAST: there is no field `colour`"),
     (STUDY.dump() + "trails: 3\n", "file.yaml, line LAST: there is no field `trails` (did you mean `trials`?)"),
-    (STUDY.dump().replace("low: 0\n", "low: 20\n"), "file.yaml, line T1: `space.domains.T1`: low must be below high"),
+    (STUDY.dump().replace("low: 0\n", "low: 20\n"), "file.yaml, line LOW: `space.domains.T1`: low must be below high"),
     (
         STUDY.dump().replace("path: phases.1.start", "path: phases.1.strat"),
-        "file.yaml, line T1: `space`: T1: there is no path `phases.1.strat` (did you mean `phases.1.start`?)",
+        "file.yaml, line STRAT: `space`: T1: there is no path `phases.1.strat` (did you mean `phases.1.start`?)",
     ),
 ]
 
@@ -154,8 +154,9 @@ FILES = [
 def test_search_names_the_file_and_the_line_that_it_refuses(refused, tmp_path, text, sentence):
     (tmp_path / "file.yaml").write_text(text)
     lines = text.splitlines()
-    numbers = {"LAST": len(lines), **{line.strip(": "): n for n, line in enumerate(lines, 1) if line.strip() == "T1:"}}
-    for name, number in numbers.items():
+    wrong = {"LOW": "low: 20", "STRAT": "strat"}
+    numbers = {name: n for name, part in wrong.items() for n, line in enumerate(lines, 1) if part in line}
+    for name, number in {"LAST": len(lines), **numbers}.items():
         sentence = sentence.replace(f"line {name}:", f"line {number}:")
     assert refused("search", "file.yaml").startswith(sentence)
 
@@ -275,3 +276,12 @@ def test_list_gives_the_command_that_finds_home_record_and_space_again(tmp_path,
 def test_a_name_shows_its_ids(capsys, monkeypatch):
     out = printed(capsys, monkeypatch, "show", "ib2021-cifar10", "--json")
     assert CONFIGS["ib2021-cifar10"].id in out
+
+
+def test_an_interrupt_before_anything_can_go_on_is_said(monkeypatch, capsys):
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert cli._exit_code() == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -21,6 +21,7 @@ from tuning.reports.confirmation import (
     exact_grid,
     failures,
     sentences,
+    shortfalls,
 )
 from tuning.reports.statistics import differences_to, paired_difference, seeds_to_decide
 
@@ -45,6 +46,15 @@ def test_a_confirming_run_that_failed_is_told_until_it_was_trained():
     assert said == "The confirming run of best on seed 1 failed, which --resume trains again: OutOfMemoryError: 2 GiB"
     again = confirming(21, "best", 1, 0.5, 0.5)
     assert failures(results(*TRIALS, *lost, *again)) == []
+
+
+def test_fewer_confirmed_configs_than_asked_for_are_told():
+    found = results(*TRIALS, *confirming(20, "best", 1, 0.5, 0.5))
+    assert (len(found.top), found.study.confirm_top) == (2, 3)
+    (said,) = shortfalls(found)
+    assert said.startswith("Only 2 of the 3 configs to confirm were found")
+    asked_for = replace(found, study=found.study.model_copy(update={"confirm_top": 2}))
+    assert shortfalls(asked_for) == shortfalls(results(*TRIALS)) == []
 
 
 def confirm(
@@ -292,7 +302,8 @@ def test_how_much_of_the_search_s_score_was_luck_is_said():
     best = Confirmed("best", {}, {1: 0.5, 2: 0.75}, {1: 0.5, 2: 0.5}, searched=0.875)
     assert sentences([best]) == [
         "The best config scored 87.50 in the search, 62.50 ± 17.68 on fresh seeds: "
-        "25.00 points of its score were the luck of the search, 95 % interval [-133.83, +183.83]."
+        "25.00 points of its score were the luck of the search, which these seeds do not tell from none, "
+        "95 % interval [-133.83, +183.83]."
     ]
     one = replace(best, score={1: 0.5})
     assert sentences([one])[0].endswith(

@@ -17,14 +17,13 @@ EVALUATIONS = {"classes": ["a"], "train_images": [1], "test": {"last": {"class_a
 TESTED = Told(0, "finished", {"test_acc": 0.5}, test_series=[0.25, 0.5], evaluations=EVALUATIONS, series={"x": [1.0]})
 
 
-def trained(home: Path, like: Asked, kind: Kind) -> None:
+def trained(home: Path, like: Asked, kind: Kind, epochs: int = 2) -> None:
     """What another command of this home trained: the same config, to its end, and tested."""
     log = EventLog(home / "runs" / like.tags["lt.config_id"] / "events.jsonl", lambda event: None)
     for event in (
         Started("", "lt-tune train", {}),
         replace(like, trial=0, kind=kind),
-        epoch(0, 1, 0.5),
-        epoch(0, 2, 0.5),
+        *(epoch(0, number, 0.5) for number in range(1, epochs + 1)),
     ):
         log.emit(event)
     log.emit(TESTED)
@@ -58,6 +57,28 @@ def test_a_trial_takes_over_epochs_of_a_tested_run_but_none_of_its_test_values(s
         {},
         {},
     )
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_rung_stops_what_is_taken_over_where_it_would_have_stopped_it(session, killed):
+    """A trial of .5 after one of .9, whole in another study, and its driver perhaps killed as it copied the rung."""
+    made = STUDY.model_copy(update={"space": SPACES["demo"], "trials": 2})
+    stage, history = SearchStage(made, session.history, Identity(session.root)), session.history
+    session.log.emit(stage.propose(0)[0])
+    for number in range(1, 17):
+        session.log.emit(epoch(0, number, 0.9))
+    session.log.emit(Told(0, "finished"))
+    stage.told(history.trials[0])
+    session.log.emit(stage.propose(1)[0])
+    second = history.trials[1]
+    rung = made.effective_rungs.of(second.config)[0]
+    for number in range(1, rung + 1) if killed else ():
+        session.log.emit(epoch(1, number, 0.5))
+    trained(session.root, second.asked, "run", epochs=16)
+    driver = Driver(session, SearchStage(made, session.history, Identity(session.root)), "cpu", made)
+    assert driver.next() is None and driver.over
+    assert second.told is not None and second.told.stop_reason == "early_stopped"
+    assert isinstance(second.told.reused_from, str) and len(second.epochs) == rung < 16
 
 
 def test_a_full_disk_ends_the_stage_and_no_trial(session):

@@ -118,6 +118,7 @@ def test_the_pareto_front_is_what_no_other_betters():
     assert grid is not None and grid.heads == ["trial", "settings", "score", "val_acc_tail"]
     assert [[row[0], *row[2:]] for row in grid.rows[:2]] == [["0", "0.9000", "0.5000"], ["1", "0.8000", "0.7000"]]
     assert front_grid(judged(STUDY, *FRONT)) is None
+    assert front_grid(judged(TWO)) is None
 
 
 @examples

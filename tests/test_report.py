@@ -7,7 +7,7 @@ from test_results import STUDY, TRIALS, results, trial
 from search_spaces import SPACES, Study
 from search_spaces.demo import DEMO
 from tuning.log.events import Ended, Started
-from tuning.reports.confirmation import confirmed, sentences
+from tuning.reports.confirmation import confirmed, sentences, shortfalls
 from tuning.reports.figures import figures
 from tuning.reports.importance import importance
 from tuning.reports.leaderboard import leaderboard
@@ -27,7 +27,7 @@ def test_a_report_says_what_was_found_and_what_fresh_seeds_say():
     found = section(report, "What was found")
     best, *rest = found.sentences
     assert best == "Trial 2 has the best score of the search, 0.8125: T1=2, epsilon=0.001, alpha=1000."
-    assert rest == sentences(confirmed(FINISHED))
+    assert rest == [*sentences(confirmed(FINISHED)), *shortfalls(FINISHED)]
     assert found.tables.keys() == {"confirmed"}
     assert (report.title, report.about, report.command) == ("mine", DEMO.about, "lt-tune search demo")
 

@@ -324,25 +324,33 @@ def test_a_finished_study_is_extended(home, undisturbed):
     assert {run.info.status for run in home.runs()} == {"FINISHED"}
 
 
-def test_a_second_study_takes_over_what_the_first_has_trained(lt):
-    study = ("search", "demo", "--epochs", 3, "--trials", 2, "--confirm", 1, "--confirm-top", 1)
-    first, second = lt.document(*study), lt.document(*study)
-    assert [study["study"] for study in (first, second)] == ["demo-1", "demo-2"]
-    assert numbers(second)["confirmed"] == numbers(first)["confirmed"]
-    assert sum(epoch["result"]["seconds"] for epoch in lt.events("demo-2", "EpochDone")) == 0
+@pytest.mark.slow
+def test_a_search_ends_where_ray_has_lost_its_last_node(lt):
+    process = lt.start("search", "demo", "--trials", 30, "--confirm", 0, "--concurrent", 1)
+    lt.until(process, lambda: lt.events("demo-1", "Told"))
+    (node,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
+    node.kill()
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1 and "error: Ray has lost its last node: a search goes on with --resume" in err
+    assert {run.info.status for run in lt.runs()} <= {"FINISHED", "KILLED"}
 
-    def runs(name):
-        found = [run for run in lt.runs() if run.data.tags["lt.study"] == name and run.data.tags["lt.trial"] != "none"]
-        return {run.data.tags["lt.trial"]: run for run in found}
 
-    trained, reused = runs("demo-1"), runs("demo-2")
-    assert {run.data.tags["lt.stop_reason"] for run in reused.values()} == {"reused"}
-    assert [run.data.tags["lt.reused_from"] for run in reused.values()] == [r.info.run_id for r in trained.values()]
-    for number, run in reused.items():
-        assert lt.series(run, "val_acc") == lt.series(trained[number], "val_acc")
-        assert (run.data.metrics["epochs_trained"], run.data.metrics["epochs_reused"]) == (0, 3)
-        assert ("test_acc" in run.data.metrics) == (run.data.tags["lt.kind"] == "confirm")
-        assert run.data.metrics.get("test_acc") == trained[number].data.metrics.get("test_acc")
+@pytest.mark.slow
+def test_trials_that_a_budget_cut_go_on_under_a_larger_one(lt, tmp_path):
+    study = ("search", "demo", "--epochs", 6, "--trials", 3, "--confirm", 0, "--concurrent", 1, "--sampler", "random")
+    cut = lt.document(*study, "--budget", "8ep")
+    assert [trial["stop_reason"] for trial in cut["trials"]] == ["finished", "budget"]
+    assert cut["remarks"][0] == "The search ended: the budget of 8 epochs is used up."
+    assert "1 of 3 trials, 1 cut by its budget" in lt.run("list").stdout
+    whole = lt.document("search", "demo", "--resume", "--name", "demo-1", "--budget", "99ep")
+    undisturbed = lt.document(*study, "--budget", "99ep", "--home", tmp_path / "other")
+    assert whole["trials"] == undisturbed["trials"] and whole["remarks"] == []
+    epochs = [(event["trial"], event["result"]["epoch"]) for event in lt.events("demo-1", "EpochDone")]
+    assert len(set(epochs)) == len(epochs)
+    runs = lt.runs("trial")
+    assert {(run.info.status, run.data.tags["lt.stop_reason"]) for run in runs} == {("FINISHED", "finished")}
+    assert {run.data.metrics["epochs_trained"] for run in runs} == {6.0}
+    assert not list((lt.home / "studies" / "demo-1" / "checkpoints").glob("0000[12].pt"))
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from rich.console import Console
 from test_confirmation import SECOND, THREE, confirming
+from test_leaderboard import HEAD, TWO, judged
 from test_results import TRIALS, results
 
 from search_spaces import Study
@@ -59,3 +60,15 @@ def test_several_objectives_have_their_front():
     study = Study.parse({**FINISHED.study.plain(), "objectives": ["score", "val_acc_tail"]})
     trials = tuple(replace(trial, objectives=(trial.score or 0.0, 0.5)) for trial in FINISHED.trials)
     assert "Pareto front" in shown(replace(FINISHED, study=study, trials=trials)) and "Pareto" not in shown(FINISHED)
+
+
+def test_the_document_says_what_trials_are_judged_by_and_which_are_on_the_front():
+    two = Study.parse({**TWO.plain(), **HEAD})
+    values = [
+        {"score": 0.9, "val_acc_tail": 0.5, "val_acc_head": 0.6},
+        {"score": 0.8, "val_acc_tail": 0.7, "val_acc_head": 0.8},
+    ]
+    document = summary.document(judged(two, *values))
+    assert document["front"] == [1]
+    assert {trial["trial"]: trial["feasible"] for trial in document["trials"]} == {0: False, 1: True}
+    assert document["trials"][0]["judged"] == values[1]

@@ -38,7 +38,7 @@ from lt_core.data import load_parts
 from search_spaces import SPACES, Study
 from search_spaces.controls import plain_cross_entropy
 from tuning.engine.stages import asked
-from tuning.log.events import Ended, Told
+from tuning.log.events import Ended, Resumed, Told
 from tuning.record import tracking
 from tuning.record.datasets import described
 from tuning.record.identity import Identity, params
@@ -379,6 +379,22 @@ def test_an_interrupted_study_is_killed_and_as_if_it_never_was_once_it_went_on(u
         assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("RUNNING", "running")
     deliver(uri, [*EVENTS, ENDED])
     assert snapshot(uri) == expected
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_run_that_a_budget_cut_is_finished_until_there_is_more_to_spend(uri, at_once):
+    begun = [STARTED, ask(0), *BEST[:3], Told(0, "budget"), ENDED]
+    rest = [Resumed(0), BEST[3]]
+    for events in () if at_once else (begun, begun, [*begun[:-1], *rest]):
+        deliver(uri, events)
+        status = ("RUNNING", "running") if events[-1] is BEST[3] else ("FINISHED", "budget")
+        run = runs(uri)["0"]
+        assert (run.info.status, run.data.tags["lt.stop_reason"]) == status
+    deliver(uri, [*begun[:-1], *rest, Told(0, "finished"), ENDED])
+    run = runs(uri)["0"]
+    assert (run.info.status, run.data.tags["lt.stop_reason"]) == ("FINISHED", "finished")
+    assert run.data.metrics["epochs_trained"] == 4 and run.data.metrics["device_seconds"] == 2.0
+    assert [step for step, _ in series(uri, run, "val_acc")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 17])

@@ -160,6 +160,12 @@ def device_share(needs: Resources) -> float:
     return min(1.0, gpus_per_trial(needs) or needs.cpus)
 
 
+def check_nodes() -> None:
+    """ConnectionError where no node of Ray's is left: it would wait for one for ever."""
+    if not any(node["Alive"] for node in ray.nodes()):
+        raise ConnectionError("Ray has lost its last node")
+
+
 def check_store(store: str) -> None:
     """InputError where a checkpoint store cannot be written here, or another node cannot read what was written.
 

@@ -15,12 +15,12 @@ from typing import Any
 from lt_core.value import InputError
 from search_spaces.study import Study
 from tuning.engine.cluster import unshared
-from tuning.engine.library import Library
+from tuning.engine.library import Found, Library
 from tuning.engine.measures import named
 from tuning.engine.stages import Stage
 from tuning.engine.trainable import patience
 from tuning.engine.trunks import Trunks
-from tuning.log.events import Asked, EpochDone, EventLog, History, Told, TrialRecord, now
+from tuning.log.events import Asked, EpochDone, EventLog, History, StopReason, Told, TrialRecord, now
 from tuning.log.outcome import judged
 from tuning.log.results import best_trial
 from tuning.log.store import Store, checkpoint_name
@@ -137,10 +137,10 @@ class Driver:
         if twin is not None and twin.told is None:
             self._waiting.setdefault(twin.asked.trial, []).append(trial.asked.trial)
         elif twin is not None and twin.stop_reason in REUSABLE:
-            self._reuse(trial, twin, twin.asked.trial)
+            self._reuse(trial, twin)
         elif found := self._session.library.find(trial):
-            self._reuse(trial, found.trial, found.origin)
-        elif trial.epochs and (reason := self._stage.verdict(trial)):
+            self._take_over(trial, found)
+        elif reason := self._reason_to_end(trial):
             self._tell(Told(trial.asked.trial, reason))
         else:
             self._inherit(trial)
@@ -157,12 +157,30 @@ class Driver:
             own = {**epoch.result, "seconds": 0.0, "score": None, "best_epoch": None}
             self._session.log.emit(EpochDone(trial.asked.trial, own, epoch.numerics))
 
-    def _reuse(self, trial: TrialRecord, twin: TrialRecord, origin: int | str) -> None:
-        """Copy an equal training's epochs and its end: what is known of it is not thrown away at a rung."""
+    def _reuse(self, trial: TrialRecord, twin: TrialRecord) -> None:
+        """Copy the epochs of this study's equal trial, and its end: the rungs have judged them."""
         assert twin.told is not None
-        for epoch in twin.epochs[len(trial.epochs) :]:
-            self._session.log.emit(EpochDone(trial.number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
-        self._tell(_taken_over(twin.told, trial.asked, origin))
+        for _ in twin.epochs[len(trial.epochs) :]:
+            self._copy_epoch(trial, twin)
+        self._tell(_taken_over(twin.told, trial.asked, twin.number))
+
+    def _take_over(self, trial: TrialRecord, found: Found) -> None:
+        """Copy another study's whole training up to where a rung stops it: what a home has changes no suggestion."""
+        assert found.trial.told is not None
+        while len(trial.epochs) < len(found.trial.epochs):
+            if self._reason_to_end(trial) == "early_stopped":  # a budget ends no copy, which costs nothing
+                return self._tell(Told(trial.number, "early_stopped", reused_from=found.origin))
+            self._copy_epoch(trial, found.trial)
+        return self._tell(_taken_over(found.trial.told, trial.asked, found.origin))
+
+    def _copy_epoch(self, trial: TrialRecord, source: TrialRecord) -> None:
+        """The next epoch of an equal training, at no cost."""
+        epoch = source.epochs[len(trial.epochs)]
+        self._session.log.emit(EpochDone(trial.number, {**epoch.result, "seconds": 0.0}, epoch.numerics))
+
+    def _reason_to_end(self, trial: TrialRecord) -> StopReason | None:
+        """Why the stage ends a training where it is; None before its first epoch."""
+        return self._stage.verdict(trial) if trial.epochs else None
 
     def _tell(self, event: Told) -> None:
         """End a trial, and with it the duplicates that waited for it."""
@@ -171,7 +189,8 @@ class Driver:
         outcomes = judged(self._study, trial) if self._study else {}
         self._session.log.emit(replace(event, outcomes=outcomes))
         self._stage.told(trial)
-        self._clear_checkpoints(event.trial, before)
+        if event.stop_reason != "budget":  # with more to spend, it goes on
+            self._clear_checkpoints(event.trial, before)
         for number in self._waiting.pop(event.trial, []):
             if not self._settled(self._history.trials[number]):
                 self._backlog.append(number)  # its twin did not end as it might have

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +18,18 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search_spaces.study import Study
-from tuning.engine.cluster import Resources, device_share, gpus_per_trial, slots
+from tuning.engine.cluster import Resources, check_nodes, device_share, gpus_per_trial, slots
 from tuning.engine.driver import Driver, Session
 from tuning.engine.stages import ConfirmStage, SearchStage, Stage
 from tuning.engine.suggest import RaySearcher
 from tuning.engine.trainable import Trainable
 from tuning.engine.trunks import Trunks
+from tuning.log import limits
+from tuning.log.events import Resumed
 from tuning.log.results import best_trial
 from tuning.record.identity import Identity
 
+NODES_SECONDS = 10.0  # between two looks at whether Ray still has a node
 RETRIES = 2  # of a trial whose worker process or node died; it goes on from its checkpoint
 
 
@@ -61,12 +65,16 @@ class _LastReports(tune.Callback):
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self._nodes_checked = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         self._driver.report(trial.config["trial"], json.loads(result["report"]))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._driver.check_end()
+        if time.monotonic() > self._nodes_checked + NODES_SECONDS:
+            check_nodes()
+            self._nodes_checked = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -75,9 +83,19 @@ class _LastReports(tune.Callback):
 def run_study(study: Study, session: Session, identity: Identity) -> None:
     """Search, then confirm, on the Ray that is connected. KeyboardInterrupt passes through; all is in the log."""
     share = device_share(study)
+    _resume_cut(study, session, share)
     run_stage(SearchStage(study, session.history, identity, share), study, session)
     if study.confirm and best_trial(study, session.history) is not None:
         run_stage(ConfirmStage(study, session.history, identity), study, session)
+
+
+def _resume_cut(study: Study, session: Session, share: float) -> None:
+    """Trials that a smaller budget cut go on from their checkpoints."""
+    if limits.used_up(study, session.history, share):
+        return
+    for trial in session.history.of_kind("trial"):
+        if trial.stop_reason == "budget":
+            session.log.emit(Resumed(trial.number))
 
 
 def run_stage(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 from lt_core.config import TrainConfig
 from lt_core.value import InputError
@@ -96,8 +96,8 @@ class Told:
     """A trial's end. `test` holds test accuracies (none for kind `trial`), `test_series` those of each epoch, where the
     config asks for them, `evaluations` what the test part gives class by class (evaluations.py), `series` what the
     figure of a table draws, by read (measures.py); `outcomes` are the metrics, at the epoch of its score, that its
-    study judges it by beside the score; `reused_from` is the trial of an equal config whose epochs and stop reason were
-    copied, its number in this log, or STUDY_ID/NUMBER of another one."""
+    study judges it by beside the score; `reused_from` is the trial of an equal config whose epochs were copied, its
+    number in this log, or STUDY_ID/NUMBER of another one, of which a rung of this study may have left out the rest."""
 
     trial: int
     stop_reason: StopReason
@@ -108,6 +108,14 @@ class Told:
     evaluations: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, float] = field(default_factory=dict)
     series: dict[str, list[float]] = field(default_factory=dict)
+    time: int = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A trial that a budget cut is not at its end: there is more to spend."""
+
+    trial: int
     time: int = field(default_factory=now)
 
 
@@ -127,8 +135,8 @@ class Ended:
     time: int = field(default_factory=now)
 
 
-Event = Started | Continued | Asked | EpochDone | Told | Ended
-_EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in (Started, Continued, Asked, EpochDone, Told, Ended)}
+Event = Started | Continued | Asked | EpochDone | Told | Resumed | Ended
+_EVENTS: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 
 
 @dataclass
@@ -207,6 +215,8 @@ class History:
             case Told():
                 self.trials[event.trial].told = event
                 self.trials[event.trial].told_at = self.events
+            case Resumed():
+                self.trials[event.trial].told = None
             case Ended():
                 self.ended = event
             case Continued():

@@ -121,6 +121,12 @@ class OpenRun:
         self.metrics += [Metric("epoch_test_acc", acc, event.time, i) for i, acc in enumerate(event.test_series, 1)]
         self._ended = True
 
+    def resume(self) -> None:
+        """Run again, after its end."""
+        self._client.set_tag(self.run_id, "lt.stop_reason", "running")
+        self._client.update_run(self.run_id, "RUNNING")
+        self._ended = False
+
     def send(self) -> None:
         """Write what is not yet written."""
         if self.inputs:

@@ -15,7 +15,7 @@ from typing import Any
 from mlflow.entities import Metric, Run, ViewType
 
 from lt_core.config import TrainConfig
-from tuning.log.events import Asked, Ended, EpochDone, Event, Kind, Started, Told
+from tuning.log.events import Asked, Ended, EpochDone, Event, Kind, Resumed, Started, Told
 from tuning.record import tracking
 from tuning.record.openrun import LACKS, Artifacts, OpenRun, dataset_input
 from tuning.record.views import TAG, View, views
@@ -34,16 +34,21 @@ class _Known:
     end_time: int | None
     lacks: bool
     deleted: bool
+    cut: bool
 
     @classmethod
     def of(cls, run: Run) -> "_Known":
         deleted = run.info.lifecycle_stage == "deleted"
-        return cls(run.info.run_id, run.info.status, run.info.end_time, LACKS in run.data.tags, deleted)
+        cut = run.data.tags.get("lt.stop_reason") == "budget"
+        return cls(run.info.run_id, run.info.status, run.info.end_time, LACKS in run.data.tags, deleted, cut)
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left to write: its end is the last that is written. What a user deleted stays so."""
-        return self.deleted or (self.status in ("FINISHED", "FAILED") and not self.lacks)
+        """Whether nothing is left to write: its end is the last that is written. What a user deleted stays so.
+
+        What a budget cut may go on.
+        """
+        return self.deleted or (self.status in ("FINISHED", "FAILED") and not self.lacks and not self.cut)
 
 
 class Writer:
@@ -59,6 +64,7 @@ class Writer:
         self._study_tags: dict[str, str] = {}
         self._known: dict[str, _Known] = {}  # by trial number
         self._runs: dict[str, OpenRun] = {}  # by trial number, those not ended; the study's own among them
+        self._cut: dict[str, OpenRun] = {}  # by trial number, those that a budget ended
         self._ids: dict[str, str] = {}  # by trial number, of all runs
         self._refused: dict[str, str] = {}  # by trial number, why the record does not take it
         self._trials: dict[str, Mapping[str, Any]] = {}  # by trial number, their params
@@ -98,6 +104,8 @@ class Writer:
                 self._runs[str(event.trial)].add(event)
             case Told() if str(event.trial) in self._runs:
                 self._guarded(str(event.trial), lambda: self._end_run(event))
+            case Resumed() if str(event.trial) in self._cut:
+                self._guarded(str(event.trial), lambda: self._resume(str(event.trial)))
             case Ended():
                 self._end_study(event)
 
@@ -188,10 +196,9 @@ class Writer:
 
     def _go_on(self, number: str) -> None:
         """A run that has ended in the record, and is written to again, runs."""
-        known = self._known.get(number)
-        if known is not None and known.status != "RUNNING" and not known.deleted:
-            self._client.set_tag(known.run_id, "lt.stop_reason", "running")
-            self._client.update_run(known.run_id, "RUNNING")
+        known, run = self._known.get(number), self._runs.get(number)
+        if run is not None and known is not None and known.status != "RUNNING" and not known.deleted:
+            run.resume()
             self._known[number] = replace(known, status="RUNNING")
 
     # --- how they are shown ---------------------------------------------------------------------------
@@ -234,7 +241,15 @@ class Writer:
         if reused:
             run.tags["lt.reused_from"] = self._origin(str(event.reused_from))
         run.terminate("finished" if reused else event.stop_reason, event.time)
-        del self._runs[str(event.trial)]
+        ended = self._runs.pop(str(event.trial))
+        if event.stop_reason == "budget":
+            self._cut[str(event.trial)] = ended
+
+    def _resume(self, number: str) -> None:
+        """Go on with a run that a budget ended."""
+        run = self._cut[number]
+        run.resume()
+        self._runs[number] = self._cut.pop(number)
 
     def _origin(self, trial: str) -> str:
         """The run id of a trial of this study, or of another (STUDY_ID/NUMBER, as is where the record has none)."""

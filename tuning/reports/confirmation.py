@@ -248,6 +248,14 @@ def sentences(groups: Sequence[Confirmed]) -> list[str]:
     return [sentence[0].upper() + sentence[1:] for sentence in said]
 
 
+def shortfalls(results: Results) -> list[str]:
+    """What the confirmation lacks of what was asked for, in sentences."""
+    wanted, found = results.study.confirm_top, len(results.top)
+    fewer = found < wanted and bool(results.of_kind("confirm"))
+    said = f"Only {found} of the {wanted} configs to confirm were found: no more trials reached their full length."
+    return [said, *failures(results)] if fewer else failures(results)
+
+
 def failures(results: Results) -> list[str]:
     """Which confirming runs failed, and were not trained since, in sentences."""
     runs = results.of_kind("confirm")
@@ -322,7 +330,8 @@ def _of_luck(ours: Sequence[Confirmed]) -> list[str]:
     if lucky.mean <= 0:
         return [f"{fresh}: its search score shows no luck."]
     between = f"95 % interval [{_points(lucky.low)}, {_points(lucky.high)}]"
-    return [f"{fresh}: {100 * lucky.mean:.2f} points of its score were the luck of the search, {between}."]
+    told = "" if lucky.low > 0 else "which these seeds do not tell from none, "
+    return [f"{fresh}: {100 * lucky.mean:.2f} points of its score were the luck of the search, {told}{between}."]
 
 
 def _of_order(ours: Sequence[Confirmed]) -> list[str]:

@@ -32,9 +32,9 @@ def _row(trial: Trial, rank: int | None, results: Results, narrow: bool) -> list
 
 
 def front_grid(results: Results) -> Grid | None:
-    """The Pareto front; None with one objective."""
+    """The Pareto front; None with one objective, or where no trial is able."""
     names = results.study.objectives
-    if len(names) < 2:
+    if len(names) < 2 or not results.front:
         return None
     rows = [
         [str(trial.number), settings_text(trial.settings), *(f"{value:.4f}" for value in trial.objectives)]

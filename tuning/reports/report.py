@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from search_spaces.domains import AnyDomain, Branch, Choice, Domains, Float, Setting
 from search_spaces.study import Study
 from tuning.log.results import Results
-from tuning.reports.confirmation import class_grid, confirmed, confirmed_grid, exact_grid, failures, sentences
+from tuning.reports.confirmation import class_grid, confirmed, confirmed_grid, exact_grid, sentences, shortfalls
 from tuning.reports.costs import cost_grid, rung_grid
 from tuning.reports.document import Document, Picture, Section
 from tuning.reports.figures import figures, png
@@ -53,7 +53,7 @@ def _only(pictures: dict[str, Picture], *names: str) -> dict[str, Picture]:
 def _found(results: Results, pictures: dict[str, Picture]) -> Section:
     """What the search found, and what fresh seeds say of it."""
     groups = confirmed(results)
-    said = [winner(results), *(sentences(groups) or [UNCONFIRMED]), *failures(results)]
+    said = [winner(results), *(sentences(groups) or [UNCONFIRMED]), *shortfalls(results)]
     tables = {
         "confirmed": confirmed_grid(groups, resampled=results.study.resample) if groups else None,
         "exact": exact_grid(groups),

@@ -12,8 +12,8 @@ from tuning.reports.confirmation import (
     confirmed_grid,
     differences,
     exact_grid,
-    failures,
     sentences,
+    shortfalls,
 )
 from tuning.reports.costs import cost
 from tuning.reports.leaderboard import by_label, front_grid, leaderboard
@@ -34,7 +34,7 @@ def show(results: Results, console: Console) -> None:
     for grid in tables:
         if grid:
             console.print(grid.rich())
-    for sentence in [*sentences(groups), *failures(results)]:
+    for sentence in [*sentences(groups), *shortfalls(results)]:
         console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
@@ -53,6 +53,7 @@ def document(results: Results) -> dict[str, Any]:
     return {
         "study": results.name,
         "trials": [_trial(trial) for trial in results.ranked],
+        "front": [trial.number for trial in results.front],
         "confirmed": [_group(group) for group in groups],
         "differences_to_paper": _differences(groups),
         "verdicts": sentences(groups),
@@ -65,9 +66,12 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "trial": trial.number,
         "settings": dict(trial.settings),
         "score": trial.score,
+        "judged": dict(trial.judged),
+        "feasible": trial.feasible,
         "best_epoch": trial.best_epoch,
         "epochs": trial.epochs,
         "stop_reason": trial.stop_reason,
+        "reused": trial.reused,
         "config_id": trial.config_id,
     }
 
