@@ -282,6 +282,29 @@ def test_a_group_of_rows_stands_for_one_by_its_mean():
     assert grouped and reduced and grouped.spread == reduced.spread
 
 
+# --- rows of other data, length or selection --------------------------------------------------------
+
+
+def test_the_spread_of_a_difference_is_of_rows_of_either_side_s_kind():
+    cells = {**CELLS, ("D", "x"): values(10.0, 90.0, 40.0)}
+    kinds = {(row, "x"): "long" for row in "ABC"} | {("D", "x"): "short"}
+    among = Measured(made("ABCD"), cells, kinds=kinds)
+    alone = Measured(made("ABC"), CELLS)
+    for one in (contrast("A", "B"), contrast("B", "C")):
+        assert among.judge(one) == alone.judge(one)
+    across, whole = among.judge(contrast("A", "D")), Measured(made("ABCD"), cells).judge(contrast("A", "D"))
+    assert across == whole
+
+
+def test_rows_that_begin_alike_but_end_elsewhere_share_no_spread():
+    """Of one first epoch, and of two lengths."""
+    cells = {("A", "x"): A, ("B", "x"): B, ("C", "x"): values(10.0, 90.0, 40.0)}
+    kinds = {("A", "x"): 10, ("B", "x"): 10, ("C", "x"): 40}
+    common = dict.fromkeys(cells, "CE")
+    found = Measured(made(), cells, common=common, kinds=kinds).judge(contrast("A", "B"))
+    assert found == Measured(made("AB"), {("A", "x"): A, ("B", "x"): B}).judge(contrast("A", "B"))
+
+
 # --- cells ------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
-from filling import as_printed, filled, runs, table
+from filling import as_printed, filled, jittered, runs, table
 
+from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation
+from search_spaces.claims import over
+from search_spaces.table import Cell
+from tuning.tables.claims import pooled
 from tuning.tables.filled import CellRun, Filled, _beginning
 from tuning.tables.grids import shown
 
@@ -39,11 +43,21 @@ def test_without_val_there_is_no_best_val_epoch():
 
 
 def test_a_cell_is_read_at_the_table_s_epoch_or_its_own():
-    found = Filled(table("controls/cdb-tau"), Ablation(table="controls/cdb-tau"), ())
+    found = Filled(table("cdb2020/table3"), Ablation(table="cdb2020/table3", recipe="reported"), ())
     by_row = {cell.row.label: found.selection_of(cell) for cell in found.cells}
-    assert by_row["CE"] == "best_val" and by_row["CE+meta images"] == "last"
+    assert by_row["CDB-CE"] == "best_val" and by_row["LDAM-DRW"] == "last"
     own = Filled(table("controls/ib-table2"), Ablation(table="controls/ib-table2"), ())
     assert all(own.selection_of(cell) == cell.column.label for cell in own.cells)
+
+
+@pytest.mark.parametrize("name", [name for name, found in TABLES.items() if isinstance(found, Table)])
+def test_within_a_column_claims_compare_one_epoch(name):
+    found = Filled(table(name), Ablation(table=name), ())
+    epochs = {cell.key: found.selection_of(cell) for cell in found.cells if cell.trains}
+    for contrast in (contrast for claim in found.table.claims for contrast in claim.contrasts):
+        for column in set(contrast.better.columns) & set(contrast.worse.columns):
+            rows = (*contrast.better.rows, *contrast.worse.rows)
+            assert len({epochs[row, column] for row in rows if (row, column) in epochs}) <= 1, (contrast.case, rows)
 
 
 def test_only_the_paper_s_length_and_data_are_full():
@@ -106,3 +120,28 @@ def test_ib_begins_as_ce_does_and_ldam_does_not():
     cells = Filled(table("ib2021/table4"), Ablation(table="ib2021/table4", short=True), ()).cells
     begun = {cell.row.label: _beginning(cell) for cell in cells if cell.key[1] == "cifar10-lt-100" and cell.trains}
     assert begun["CE"] == begun["IB"] == begun["IB+CB"] != begun["LDAM"] == begun["LDAM-DRW"]
+
+
+def test_the_spread_of_a_cell_is_of_cells_of_its_data_and_length():
+    found = filled("cdb2020/table3", jittered(lambda cell, seed: 0.5, 5.0), recipe="reported")
+    cells = {cell.row.label: cell for cell in found.cells if cell.column.label == "cifar100-lt-100"}
+    assert {cells[row].configs[""].epochs for row in ("Focal", "CB", "MW-Net", "EQL", "CDB-CE")} == {100, 200, 240}
+    for rows in (("EQL", "CDB-CE"), ("Focal", "CB"), ("L2RW", "MW-Net"), ("LDAM-DRW",)):
+        spread = pooled([found.values(cells[row], "last")] for row in rows)
+        assert all(found.spread_of(cells[row], "last") == spread for row in rows)
+
+
+def test_claims_leave_rows_of_other_data_out_of_the_spread():
+    """CE that trains on CDB's meta images, however noisy, does not blur what the others differ by."""
+    calm = jittered(lambda cell, seed: 0.5, 1.0)
+
+    def noisy(cell: Cell, seed: int) -> float:
+        return (0.2, 0.9, 0.5)[seed] if cell.row.label == "CE+meta images" else calm(cell, seed)
+
+    (contrast,) = over("CE", ["tau = 2"], ["cifar100-lt-100-last"])
+    spreads = [
+        judged.spread
+        for value in (calm, noisy)
+        if (judged := filled("controls/cdb-tau", value).measured.judge(contrast))
+    ]
+    assert len(spreads) == 2 and spreads[0] == spreads[1]

@@ -229,6 +229,13 @@ def test_the_mean_of_the_class_accuracies_contradicts_table_4_where_it_is_marked
     assert overall.reported["CE", "cifar10-lt-50"].mistake and means["CE"]["lt"] == pytest.approx(75.65)
 
 
+@pytest.mark.parametrize("edition", [Edition(), Edition(short=True)])
+def test_cdb_s_figure_and_tables_of_egtea_share_their_training_of_ce(edition):
+    names = ("cdb2020/figure1", "cdb2020/table6", "cdb2020/table7")
+    cells = [cell for name in names for cell in TRAINED[name].cells(edition) if cell.row.label == "CE"]
+    assert len({config.id for cell in cells for config in cell.configs.values()}) == 1
+
+
 def test_egtea_s_printed_means_come_from_five_majority_classes():
     overall, groups = TRAINED["cdb2020/table6"].reported, TRAINED["cdb2020/table7"].reported
     for row in ("CE", "Focal", "CB", "CDB-CE"):

@@ -106,6 +106,25 @@ def test_a_cell_is_read_at_the_epoch_that_the_paper_reads():
     assert [cell_of(grid, row, "verdict") for row in ("Focal", "IB")] == ["other", "reproduced"]
 
 
+def test_a_copied_number_has_its_own_epoch_beside_it_by_any_recipe():
+    """CB's numbers are of the last epoch, IB's table is of the best; bold compares all at the table's."""
+    found = filled("ib2021/table4", lambda cell, seed: 0.5 + 0.1 * (cell.row.label == "IB"), short=True)
+    later = [
+        replace(run, values={name: value + 0.2 * name.endswith("_last") for name, value in run.values.items()})
+        for run in found.runs
+    ]
+    found = Filled(found.table, found.ablation, later)
+    grid = next(iter(blocks(found, "").values()))
+    assert cell_of(grid, "CB", "100") == "74.57 | 70.00±0.00 (3)"
+    assert cell_of(grid, "LDAM", "100") == "73.35 | 50.00±0.00 (3)"
+    labels = [line[0] for line in grid.rows]
+    assert {labels[i] for i, _ in grid.best} == {"IB"}
+    cells = cell_grid(found, "")
+    assert (cell_of(cells, "CB", "read at"), cell_of(cells, "CB", "best_test")) == ("last", "50.00")
+    (said,) = (text for text in summary(found, []) if text.startswith("Read at"))
+    assert "Focal, CB at last. The others are read at the table's, best_test," in said
+
+
 def test_an_epoch_that_no_run_records_gives_no_verdict():
     grid = cell_grid(filled("cdb2020/table6", as_printed("cdb2020/table6", NOISE)), "")
     assert cell_of(grid, "CE", "read at") == "best_val"
@@ -270,6 +289,26 @@ def test_the_bounds_of_a_best_of_several_rows_name_their_correction():
     assert several and all("one-sided 95 % bounds, Bonferroni over the 3 rows of a best;" in why for why in several)
 
 
+def test_columns_that_become_one_training_on_other_data_count_once():
+    found = filled("ib2021/table4", jittered(as_printed("ib2021/table4", {}), 1.0), on="digits", short=True)
+    trained = {cell.configs[""].id for cell in found.cells if cell.row.label == "CE"}
+    assert len(trained) < len(found.table.columns) == 20
+    claim = next(verdict for verdict in verdicts(found) if verdict.claim.text == "IB improves on CE")
+    assert f"of {len(trained)} comparisons hold" in claim.why
+    assert claim.own_why == "20 of 20 cases, n = 1"
+
+
+def test_of_columns_that_become_one_training_the_one_that_was_asked_for_is_named():
+    for column in ("cifar10-lt-100", "cifar100-lt-100"):
+        whole = filled("ib2021/table4", jittered(lambda cell, seed: 0.5, 1.0), on="digits", columns=(column,))
+        ids = {
+            run.config_id for cell in whole.cells if cell.column.label == column for run in whole.runs_of(cell).values()
+        }
+        found = Filled(whole.table, whole.ablation, [run for run in whole.runs if run.config_id in ids])
+        claim = next(verdict for verdict in verdicts(found) if verdict.claim.text == "IB improves on CE")
+        assert f"IB - CE at {column}: " in claim.why
+
+
 def test_a_margin_that_is_ours_is_printed_as_ours():
     found = filled("cdb2020/table2", as_printed("cdb2020/table2", NOISE), seeds=3)
     never_far = next(claim for claim in verdicts(found) if "never too far" in claim.claim.text)
@@ -356,7 +395,7 @@ def test_what_diverged_is_named_and_stands_in_no_mean():
     assert cell_of(wide, "b", "100") == "78.17±0.57 | 78.12±0.07 (2, 1 diverged)" and (1, 1) not in wide.best
     assert narrow.rows[3] == [" measured", "78.12±0.07d"]
     grid = cell_grid(found, "")
-    assert cell_of(grid, "b", "seeds") == "0:78.17 1:diverged 2:78.07"
+    assert cell_of(grid, "b", "seeds") == "0:78.17 1:diverged(10.00 before) 2:78.07"
     assert cell_of(grid, "b", "verdict") == "1 of 3 seeds diverged: no verdict"
     assert cell_of(grid, "d", "verdict") == "reproduced"
 
@@ -366,9 +405,20 @@ def test_a_cell_of_which_every_seed_diverged_says_so():
         filled("ib2021/table2", as_printed("ib2021/table2", NOISE)), *(("d", PLACE, seed) for seed in range(3))
     )
     (wide,) = blocks(found, "").values()
-    assert cell_of(wide, "d", "100") == "64.91±1.40 | diverged" and wide.best == {(1, 1)}
+    assert cell_of(wide, "d", "100") == "64.91±1.40 | diverged, 10.00 before" and wide.best == {(1, 1)}
     (claim,) = verdicts(found)
     assert claim.word == "undecided" and f"since runs diverged: d at {PLACE}" in claim.why
+
+
+def test_what_diverged_tells_its_best_epoch_before_and_no_last_one():
+    """The best of IB's table 2 (d) came before T1: that it is a number, and the last none, is what the control asks."""
+    whole = filled("controls/ib-table2", jittered(lambda cell, seed: 0.6, 1.0))
+    found = diverging(whole, *(("d", "best_test", seed) for seed in range(3)))
+    (wide,) = blocks(found, "").values()
+    assert [cell_of(wide, "d (ours)", head) for head in ("best_test", "last")] == ["diverged, 10.00 before", "diverged"]
+    at_once = Filled(found.table, found.ablation, [replace(run, epochs=1) for run in found.runs])
+    (wide,) = blocks(at_once, "").values()
+    assert cell_of(wide, "d (ours)", "best_test") == "diverged"
 
 
 def test_one_seed_that_diverged_changes_no_other_row_s_verdict():

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from lt_core.identity import core_id
 from lt_core.value import InputError
 from tuning.engine.cluster import check_store
-from tuning.log.events import Continued, Ended, Event, EventLog, Started, StudyFolder, read_events
+from tuning.engine.core import first_line, of_another_core
+from tuning.log.events import Continued, Ended, Event, EventLog, Started, StudyFolder
 from tuning.record.recorder import Recorder
 from tuning.shell.home import CLOSE_SECONDS, INTERRUPT_SECONDS, Home
 
@@ -52,19 +52,10 @@ class Recording:
             self._recorder.put(event)
 
 
-def first_line(log: Path) -> Started | None:
-    """What a log begins with; None where there is none."""
-    first = next(read_events(log), None)
-    if first is not None and not isinstance(first, Started):
-        raise InputError(f"{log} is no event log: its first line does not say what was started")
-    return first
-
-
 def check_core(folder: StudyFolder, remedy: str) -> None:
-    """InputError where a study or a table was begun with another lt_core: in one log, numbers must be of one."""
-    started = first_line(folder.events_file)
-    if started is not None and started.tags["lt.core_id"] != core_id():
-        raise InputError(f"{folder.what} {folder.name} was started with another lt_core: {remedy}")
+    """InputError where a study was begun with another lt_core."""
+    if said := of_another_core(folder, remedy):
+        raise InputError(said)
 
 
 def store_of(home: Home, folder: StudyFolder, asked: str | None) -> str:

@@ -1,15 +1,16 @@
 """Claims of a paper against what was measured: confirmed, contradicted or undecided. Pure statistics on cells.
 
 Values are in points, one for each seed of a cell. Seeds are paired: a cell's value is its row's mean plus its seed's
-effect plus noise, whose spread is pooled over all rows of the same columns; where two cells share no seed it is that
-of the cells alone. Rows whose runs have a common part, as IB's are CE's own up to T1, deviate together: between two of
-them the spread is theirs alone, elsewhere they count as one row, their mean. Runs that diverged have no value: the
-others' mean is of those that survived, so that a contrast with such a cell decides nothing. Not here: reading runs,
-and the words that a report prints.
+effect plus noise, whose spread is pooled over the rows of the same columns that are of the data, length and selection
+of either side; where two cells share no seed it is that of the cells alone. Rows whose runs have a common part, as
+IB's are CE's own up to T1, deviate together: between two of them the spread is theirs alone, elsewhere they count as
+one row, their mean. Runs that diverged have no value: the others' mean is of those that survived, so that a contrast
+with such a cell decides nothing. Not here: reading runs, and the words that a report prints.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, variance
@@ -171,15 +172,18 @@ class Measured:
         cells: Cells,
         diverged: Collection[tuple[str, str]] = (),
         common: Mapping[tuple[str, str], str] | None = None,
+        kinds: Mapping[tuple[str, str], Hashable] | None = None,
     ) -> None:
         """diverged: the cells some run of which did; their values are those of the others. common: what the runs of
-        a cell have in common with those of others, by a name; a cell without one has nothing."""
-        self._table, self._diverged, self._common = table, frozenset(diverged), common or {}
+        a cell have in common with those of others, by a name; a cell without one has nothing. kinds: what cells must
+        have alike, their data, length and selection, for one sigma to be theirs; cells without one are alike."""
+        self._table, self._diverged = table, frozenset(diverged)
+        self._common, self._kinds = common or {}, kinds or {}
         self._cells = {key: values for key, values in cells.items() if values}
 
     def spread_of(self, column: str) -> Spread | None:
         """The spread within the cells of a column; a seed of rows with a common part counts once."""
-        return pooled(self._grouped({(column,)}).values())
+        return pooled(self._grouped(self._rows((column,))).values())
 
     def judge(self, contrast: Contrast) -> Judged | None:
         """A contrast; None where a side was not measured. Of several rows, the best by its mean stands for them."""
@@ -220,42 +224,53 @@ class Measured:
 
     def _difference(self, better: _Name, worse: _Name) -> tuple[float, float, Spread | None]:
         """Difference, standard error and spread: paired by seed where that can be, else of the cells alone."""
-        groups = self._grouped(frozenset({better[1:], worse[1:]}))
-        fit = _fit(self._beside(better, worse, groups))
+        rows = self._alike(better, worse)
+        groups = self._grouped(rows)
+        fit = _fit(self._beside(better, worse, rows, groups))
         paired = fit.difference(better, worse)
         if paired is not None and fit.spread is not None:
             return paired[0], paired[1] * fit.spread.sigma, fit.spread
-        a, b = (self._values(name[0], name[1:]) for name in (better, worse))
+        a, b = rows[better], rows[worse]
         spread = pooled(groups.values())
         difference = fmean(a.values()) - fmean(b.values())
         error = spread.sigma * math.sqrt(1 / len(a) + 1 / len(b)) if spread else math.nan
         return difference, error, spread
 
-    def _beside(self, better: _Name, worse: _Name, groups: Mapping[_Group, Sequence[_Values]]) -> dict[_Name, _Values]:
+    def _beside(
+        self, better: _Name, worse: _Name, rows: Mapping[_Name, _Values], groups: Mapping[_Group, Sequence[_Values]]
+    ) -> dict[_Name, _Values]:
         """The rows that tell the spread of a difference: of one group where both are of it, else one of each group."""
-        of_better, of_worse = (self._group(name[0], name[1:]) for name in (better, worse))
+        of_better, of_worse = self._group(better), self._group(worse)
         if of_better == of_worse:
-            rows = self._rows(better[1:]) | self._rows(worse[1:])
-            return {name: values for name, values in rows.items() if self._group(name[0], name[1:]) == of_better}
-        own = {name: self._values(name[0], name[1:]) for name in (better, worse)}
+            return {name: values for name, values in rows.items() if self._group(name) == of_better}
+        own = {name: rows[name] for name in (better, worse)}
         others = [_mean(cells) for group, cells in groups.items() if group not in (of_better, of_worse)]
         return own | {("", str(number)): values for number, values in enumerate(others) if values}
 
-    def _grouped(self, column_sets: Collection[tuple[str, ...]]) -> dict[_Group, list[_Values]]:
-        """The rows' values over some columns, those with a common part together."""
+    def _alike(self, better: _Name, worse: _Name) -> dict[_Name, _Values]:
+        """The rows over both sides' columns that are of the kind of either side."""
+        kinds = {self._kind(better), self._kind(worse)}
+        rows = {name: row for columns in sorted({better[1:], worse[1:]}) for name, row in self._rows(columns).items()}
+        return {name: values for name, values in rows.items() if self._kind(name) in kinds}
+
+    def _grouped(self, rows: Mapping[_Name, _Values]) -> dict[_Group, list[_Values]]:
+        """Rows' values, those with a common part together."""
         found: dict[_Group, list[_Values]] = {}
-        for columns in sorted(column_sets):
-            for (row, *_), values in self._rows(columns).items():
-                found.setdefault(self._group(row, columns), []).append(values)
+        for name, values in rows.items():
+            found.setdefault(self._group(name), []).append(values)
         return found
 
     def _rows(self, columns: tuple[str, ...]) -> dict[_Name, _Values]:
         named = {(row.label, *columns): self._values(row.label, columns) for row in self._table.rows}
         return {name: values for name, values in named.items() if values}
 
-    def _group(self, row: str, columns: tuple[str, ...]) -> _Group:
+    def _group(self, name: _Name) -> _Group:
         """What the runs of a row have in common with others', column by column."""
-        return tuple(self._common.get((row, column), (row, column)) for column in columns)
+        return tuple(self._common.get((name[0], column), (name[0], column)) for column in name[1:])
+
+    def _kind(self, name: _Name) -> tuple[Hashable, ...]:
+        """A row's data, length and selection, column by column."""
+        return tuple(self._kinds.get((name[0], column)) for column in name[1:])
 
     def _values(self, row: str, columns: tuple[str, ...]) -> dict[int, float]:
         """A row's mean over some columns, by seed; more is better. Seeds that lack a column are left out."""
@@ -359,7 +374,12 @@ def seeds_to_tell(difference: float, sigma: float, power: float = POWER) -> int 
     """Seeds for each of two cells that would tell a difference by a two-sided t test at 5 %; None for over 10,000."""
     if sigma == 0 or difference <= 0:
         return 2 if difference > 0 else None
-    n = np.arange(2, MOST_SEEDS + 1)
+    tried = range(2, MOST_SEEDS + 1)
+    place = bisect_left(tried, power, key=lambda n: _power(n, difference / sigma))
+    return tried[place] if place < len(tried) else None
+
+
+def _power(n: int, ratio: float) -> float:
+    """The chance that n seeds for each of two cells tell a difference of so many sigmas; it rises with n."""
     threshold = stdtrit(2 * (n - 1), (1 + CONFIDENCE) / 2)
-    enough = n[1 - nctdtr(2 * (n - 1), difference / sigma * np.sqrt(n / 2), threshold) >= power]
-    return int(enough[0]) if len(enough) else None
+    return 1 - nctdtr(2 * (n - 1), ratio * math.sqrt(n / 2), threshold)

@@ -4,7 +4,7 @@ A run belongs to every cell whose config, on the run's seed, it trained: what it
 Not here: reading runs (reading.py), verdicts (claims.py), what is printed.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from lt_core.config import TrainConfig, prefix_id
 from lt_core.data import load_parts
 from lt_core.value import InputError
 from search_spaces.ablation import SEARCH_SEED, Ablation, Won, won
+from search_spaces.claims import Contrast, Side
 from search_spaces.table import Cell, Edition, Table
 from tuning.engine.measures import Selection, is_series, metric_name, parsed
 from tuning.log.events import History, TrialRecord
@@ -81,7 +82,7 @@ class Filled:
         self._scores = {run.config_id: run.score if run.stop_reason == "finished" else None for run in known}
         self._by_config = {run.config_id: run for run in self.runs}
         self._seeds = sorted({run.seed for run in self.runs})
-        self._spreads: dict[tuple[str, Selection], Spread | None] = {}
+        self._spreads: dict[tuple[str, Hashable, Selection], Spread | None] = {}
         self._ids: dict[int, tuple[TrainConfig, dict[int, str]]] = {}  # by a config's place in memory, which it keeps
 
     @property
@@ -138,12 +139,23 @@ class Filled:
         if not cell.trains:
             fact = self.fact(cell)
             return {} if fact is None else {0: fact}
+        return self._read(cell, selection, self.finished(cell))
+
+    def before_divergence(self, cell: Cell, selection: Selection) -> dict[int, float]:
+        """The best epoch of the runs of a cell that diverged, by seed; nothing of the last, nor of a first and only."""
+        if not cell.trains or (parsed(cell.read).selection or selection) == "last":
+            return {}
+        lost = set(self.diverged(cell))
+        begun = {seed: run for seed, run in self.runs_of(cell).items() if seed in lost and run.epochs > 1}
+        return self._read(cell, selection, begun)
+
+    def _read(self, cell: Cell, selection: Selection, runs: Mapping[int, CellRun]) -> dict[int, float]:
         part, _, _, own = parsed(cell.read)
         if selection == "best_val" and part == "test" and not _has_val(cell):
             return {}
         name = metric_name(cell.read, own or selection)  # type: ignore[arg-type]
         unit = _converted(self.table.unit(cell.row, cell.column))
-        return {seed: unit(run.values[name]) for seed, run in self.finished(cell).items() if name in run.values}
+        return {seed: unit(run.values[name]) for seed, run in runs.items() if name in run.values}
 
     def finished(self, cell: Cell) -> dict[int, CellRun]:
         """The runs of a cell that did not diverge, by seed."""
@@ -173,10 +185,12 @@ class Filled:
         return "best_val" if chosen == "best_val_macro" else chosen
 
     def spread_of(self, cell: Cell, selection: Selection) -> Spread | None:
-        """The spread within the cells of a cell's column, all at one epoch."""
-        key = (cell.column.label, selection)
+        """The spread within the cells of a cell's column that are of its data and length, all at one epoch."""
+        alike = _data_and_length(cell)
+        key = (cell.column.label, alike, selection)
         if key not in self._spreads:
-            beside = [other for other in self.cells if other.column is cell.column and other.trains]
+            inside = [other for other in self.cells if other.column is cell.column and other.trains]
+            beside = [other for other in inside if _data_and_length(other) == alike]
             found = {other.key: self.values(other, selection) for other in beside}
             common = {other.key: _beginning(other) for other in beside}
             self._spreads[key] = Measured(self.table, found, common=common).spread_of(cell.column.label)
@@ -185,13 +199,41 @@ class Filled:
     @cached_property
     def measured(self) -> Measured:
         """The cells at the table's own selection, for verdicts on claims."""
+        trained = [cell for cell in self.cells if cell.trains]
         found: Cells = {
-            cell.key: self.values(cell, self.selection_of(cell))
-            for cell in self.cells
-            if cell.trains and not is_series(cell.read)
+            cell.key: self.values(cell, self.selection_of(cell)) for cell in trained if not is_series(cell.read)
         }
-        diverged = [cell.key for cell in self.cells if self.diverged(cell)]
-        return Measured(self.table, found, diverged, {cell.key: _beginning(cell) for cell in self.cells if cell.trains})
+        diverged = [cell.key for cell in trained if self.diverged(cell)]
+        common = {cell.key: _beginning(cell) for cell in trained}
+        kinds = {cell.key: (_data_and_length(cell), self.selection_of(cell)) for cell in trained}
+        return Measured(self.table, found, diverged, common, kinds)
+
+    def distinct(self, contrasts: Iterable[Contrast]) -> tuple[Contrast, ...]:
+        """Contrasts without those that compare what another does: on other data, columns become one training.
+
+        Of these stays the first in the columns that were asked for, if any is.
+        """
+        given = tuple(contrasts)
+        first: dict[Hashable, Contrast] = {}
+        for one in sorted(given, key=lambda one: not self._asked(one)):
+            first.setdefault((self._compared(one.better), self._compared(one.worse), one.margin), one)
+        kept = set(first.values())
+        return tuple(one for one in given if one in kept)
+
+    def _asked(self, contrast: Contrast) -> bool:
+        return {*contrast.better.columns, *contrast.worse.columns} <= set(self.ablation.columns)
+
+    def _compared(self, side: Side) -> Hashable:
+        """What a side is read of: trainings, whatever their cells are called."""
+        return tuple(self._trained.get((row, column), (row, column)) for row in side.rows for column in side.columns)
+
+    @cached_property
+    def _trained(self) -> dict[tuple[str, str], Hashable]:
+        """By cell, what it trains and reads."""
+        return {
+            cell.key: (*(self._id(config, SEARCH_SEED) for config in cell.configs.values()), cell.read)
+            for cell in self.cells
+        }
 
     def fact(self, cell: Cell) -> float | None:
         """A fact of a cell's data; None where only files tell it that are not at hand."""
@@ -230,6 +272,14 @@ def _span(cells: Iterable[Cell]) -> str:
 def _beginning(cell: Cell) -> str:
     """What names the first epoch of a cell's runs, of whatever seed; of several configs that compete, that of all."""
     return " ".join(prefix_id(config, 1) for config in cell.configs.values())
+
+
+def _data_and_length(cell: Cell) -> Hashable:
+    """What cells must have alike for one spread to be theirs: the data, whichever images a seed draws, and the epochs.
+
+    Of several configs that compete, those of all.
+    """
+    return frozenset((config.data.replaced(subset_seed=0), config.epochs) for config in cell.configs.values())
 
 
 def _has_val(cell: Cell) -> bool:

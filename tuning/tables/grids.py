@@ -1,7 +1,7 @@
 """A table's cells as text: blocks of columns with the paper's number beside the measured one, and one line a cell."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import fmean, stdev
 
@@ -24,8 +24,9 @@ LEGEND = (
 class Shown:
     """One cell: its number in the paper, what was measured at the same epoch, the verdict on both.
 
-    read: that epoch; the table's where the number is of another recipe, or its epoch is not recorded.
+    read: that epoch, whatever the recipe; the table's where there is no number, or its epoch is not recorded.
     diverged: the seeds that did. They have no value, and leave the others without a verdict: these only survived.
+    before: where a best epoch is read, that of the seeds that diverged, which came before.
     """
 
     cell: Cell | None
@@ -36,6 +37,7 @@ class Shown:
     verdict: CellVerdict | None
     diverged: Sequence[int] = ()
     read: Selection | None = None
+    before: Mapping[int, float] = field(default_factory=dict)
 
 
 def shown(filled: Filled) -> dict[tuple[str, str], Shown]:
@@ -55,15 +57,26 @@ def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown
     if cell is None or is_series(cell.read):
         return Shown(cell, row, column, reported, {}, None)
     own, diverged = filled.selection_of(cell), filled.diverged(cell)
-    same = reported is not None and cell.trains and filled.table.same_recipe(row, filled.edition)
-    read = filled.selection_of_paper(cell) if same else own
+    read = filled.selection_of_paper(cell) if reported and cell.trains else own
     values = filled.values(cell, read) if read else {}
-    if reported is None or read is None or not values or not same:
-        return Shown(cell, row, column, reported, filled.values(cell, own), None, diverged, own)
+    if reported is None or read is None or not values:
+        before = filled.before_divergence(cell, own)
+        return Shown(cell, row, column, reported, filled.values(cell, own), None, diverged, own, before)
     wrong = bool(reported.mistake) and reported.meant is None
-    judged = filled.full and not row.control and not diverged and not wrong
+    same = cell.trains and filled.table.same_recipe(row, filled.edition)
+    judged = filled.full and same and not row.control and not diverged and not wrong
     verdict = cell_verdict(values, reported, filled.spread_of(cell, read)) if judged else None
-    return Shown(cell, row, column, reported, values, verdict, diverged, read)
+    return Shown(cell, row, column, reported, values, verdict, diverged, read, filled.before_divergence(cell, read))
+
+
+def read_apart(filled: Filled) -> dict[Selection, list[str]]:
+    """The rows with cells that are read at another epoch than the table's, as the paper's number is, by that epoch."""
+    found: dict[Selection, list[str]] = {}
+    for one in shown(filled).values():
+        if one.values and one.cell and one.cell.trains and one.read and one.read != filled.selection_of(one.cell):
+            rows = found.setdefault(one.read, [])
+            rows += [one.row.label] if one.row.label not in rows else []
+    return found
 
 
 # --- blocks -----------------------------------------------------------------------------------------
@@ -151,7 +164,8 @@ def _printed(one: Shown, table: Table) -> str:
 
 def _measured(one: Shown, table: Table, *, mark: bool = False) -> str:
     if not one.values:
-        return DIVERGED if one.diverged else ""
+        before = f", {_mean(one.before)} before" if one.before and not mark else ""
+        return f"{DIVERGED}{before}" if one.diverged else ""
     values = list(one.values.values())
     unit = table.unit(one.row, one.column)
     spread = f"±{_digits(stdev(values), unit)}" if len(values) > 1 else ""
@@ -169,14 +183,18 @@ def _digits(value: float, unit: Unit = "accuracy") -> str:
 def _best(
     filled: Filled, rows: Sequence[Row], columns: Sequence[Column], inside: Inside, offset: int
 ) -> set[tuple[int, int]]:
-    """The best measured cell of each column that is an accuracy or an error; none that diverged on a seed."""
+    """The best measured cell of each column that is an accuracy or an error; none that diverged on a seed.
+
+    All are compared at the table's own epoch, also where another is shown.
+    """
     found = set()
     for j, column in enumerate(columns):
         means = {
-            i: sign(filled.table, row.label, column.label) * fmean(one.values.values())
+            i: sign(filled.table, row.label, column.label) * fmean(values.values())
             for i, row in enumerate(rows)
-            if (one := inside.get((row.label, column.label))) and one.values and not one.diverged
-            if filled.table.unit(row, column) in ("accuracy", "error")
+            if (one := inside.get((row.label, column.label))) and one.cell and not one.diverged
+            if filled.table.unit(row, column) in ("accuracy", "error") and not is_series(one.cell.read)
+            if (values := filled.values(one.cell, filled.selection_of(one.cell)))
         }
         if len(means) > 1:
             most = round(max(means.values()), 2)
@@ -222,10 +240,17 @@ def _line(one: Shown, filled: Filled, where: str) -> list[str]:
         word = (verdict.word or "one seed: no verdict") if verdict else _why_not(one, filled)
         measured = [_digits(fmean(values), unit), std, str(len(values)), read, difference, half, word]
     others = [_mean(filled.values(cell, selection)) if cell and cell.trains else "" for selection in SUFFIXES]
-    by_seed = {**{seed: _digits(value) for seed, value in one.values.items()}, **dict.fromkeys(one.diverged, DIVERGED)}
+    by_seed = {seed: _digits(value) for seed, value in one.values.items()} | {
+        seed: _lost(one, seed) for seed in one.diverged
+    }
     seeds = " ".join(f"{seed}:{by_seed[seed]}" for seed in sorted(by_seed)) if cell and cell.trains else ""
     unit = filled.table.unit(one.row, one.column)
     return [one.row.label, one.column.label, unit, *told, where, *measured, *others, winner(cell, filled), seeds]
+
+
+def _lost(one: Shown, seed: int) -> str:
+    """A seed that diverged, with its best epoch before where that is what is read."""
+    return f"{DIVERGED}({_digits(one.before[seed])} before)" if seed in one.before else DIVERGED
 
 
 def _why_not(one: Shown, filled: Filled) -> str:

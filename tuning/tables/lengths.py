@@ -1,13 +1,13 @@
 """What length does to the order of a table's rows: two editions that differ in nothing else, beside each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, groupby
 from statistics import fmean
 
 from search_spaces.claims import Contrast, Side
-from search_spaces.table import Edition
+from search_spaces.table import Edition, Table
 from tuning.reports.document import Section
 from tuning.reports.grid import Grid
 from tuning.reports.statistics import RESOLUTION
@@ -113,23 +113,23 @@ def _beside_next(group: Sequence[Filled]) -> Lengths | None:
 
 def pairs(shorter: Filled, longer: Filled) -> list[Pair]:
     """All pairs of rows that both editions have measured in a column of accuracies or errors."""
-    return [pair for column in longer.table.columns for pair in _in_column(column.label, shorter, longer)]
+    found = longer.distinct(one for column in longer.table.columns for one in _in_column(column.label, longer.table))
+    return [pair for one in found if (pair := _pair(one, shorter, longer))]
 
 
-def _in_column(column: str, shorter: Filled, longer: Filled) -> Iterator[Pair]:
-    table = longer.table
+def _in_column(column: str, table: Table) -> Iterator[Contrast]:
     rows = [row.label for row in table.rows if table.unit(row, table.column(column)) in ("accuracy", "error")]
     for first, second in combinations(rows, 2):
-        long = _judged(longer, (first, second), column)
-        ahead = (second, first) if long and long.difference < 0 else (first, second)
-        short, long = (_judged(filled, ahead, column) for filled in (shorter, longer))
-        if short and long:
-            yield Pair(column, ahead, short, long)
+        yield Contrast(Side((first,), (column,)), Side((second,), (column,)), column)
 
 
-def _judged(filled: Filled, rows: tuple[str, str], column: str) -> Judged | None:
-    better, worse = (Side((row,), (column,)) for row in rows)
-    return filled.measured.judge(Contrast(better, worse, column))
+def _pair(contrast: Contrast, shorter: Filled, longer: Filled) -> Pair | None:
+    long = longer.measured.judge(contrast)
+    if long and long.difference < 0:
+        contrast = replace(contrast, better=contrast.worse, worse=contrast.better)
+    short, long = (filled.measured.judge(contrast) for filled in (shorter, longer))
+    ahead = (contrast.better.rows[0], contrast.worse.rows[0])
+    return Pair(contrast.case, ahead, short, long) if short and long else None
 
 
 def _recipe(edition: Edition) -> tuple[str, bool, str]:

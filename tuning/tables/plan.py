@@ -31,7 +31,8 @@ class TablePlan:
     trainings: of all that is asked for; at_hand: of them, those that need not be trained. epochs: of the others, but
     for those that they share (`shared_epochs`). seconds: of all these epochs; untimed: trainings nothing like which
     was timed here. share: the part of a device that a training has. lacking: data that are not at hand, in words.
-    levels: of each kind of training, its phases, learning rates, epochs and steps.
+    levels: of each kind of training, its phases, learning rates, epochs and steps. refused: why `ablate` would not
+    train it now, and what to do, in words; '' where it would.
     """
 
     table: str
@@ -46,6 +47,7 @@ class TablePlan:
     concurrent: int
     lacking: tuple[str, ...]
     levels: tuple[str, ...]
+    refused: str = ""
 
     @property
     def device_hours(self) -> float | None:
@@ -71,13 +73,15 @@ class TablePlan:
         yield ["epochs to train", f"{self.epochs}, and {self.shared_epochs} that trainings share"]
         yield ["time", f"{hours(self.wall_hours)}, {self.concurrent} at a time"]
         yield ["device hours", hours(self.device_hours)]
-        if self.untimed:
+        if self.untimed and self.seconds:
             timed = hours(self.seconds * self.share / 3600)
             yield ["untimed", f"{self.untimed} trainings, nothing like which was timed here; the others: {timed}"]
         for text in self.levels:
             yield ["levels", text]
         for text in self.lacking:
             yield ["not at hand", text]
+        if self.refused:
+            yield ["refused", self.refused]
 
 
 def planned(ablation: Ablation, library: Library, home: Home, share: float, concurrent: int) -> TablePlan:

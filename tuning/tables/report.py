@@ -1,16 +1,16 @@
 """A table's report: each edition that was run beside the paper's numbers, the verdicts, what the paper itself says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from search_spaces import TABLES, Curves
 from search_spaces.ablation import Ablation
 from search_spaces.table import Table
-from tuning.engine.measures import is_series
+from tuning.engine.measures import Selection, is_series
 from tuning.reports.document import Document, Picture, Section
 from tuning.reports.grid import Grid
 from tuning.tables.filled import CellRun, Filled
-from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, shown, winner
+from tuning.tables.grids import LEGEND, Shown, blocks, cell_grid, read_apart, shown, winner
 from tuning.tables.lengths import lengths
 from tuning.tables.levels import levels_texts
 from tuning.tables.verdicts import Verdict, claims_grid, counted, verdicts
@@ -117,6 +117,8 @@ def summary(filled: Filled, found: Sequence[Verdict]) -> list[str]:
         f"{cell.row.label} at {cell.column.label}: {text}" for cell in filled.cells if (text := winner(cell, filled))
     ]:
         said.append(f"Chosen on one seed and trained again on fresh ones: {'; '.join(won)}.")
+    if apart := read_apart(filled):
+        said.append(_apart(apart, filled.table))
     if words:
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
         said.append(f"Cells against the paper's numbers: {counts}. {LEGEND}")
@@ -135,6 +137,15 @@ def _counts(filled: Filled, cells: int, measured: Sequence[Shown]) -> str:
         f"{len(measured)} of {cells} cells measured on {each}, by {len(filled.used)} trainings"
         f"{f', {lost} of which diverged' if lost else ''} ({hours:.2f} hours; {numerics}); a seed changes "
         f"initialisation{', order and split' if filled.table.varies == 'split' else ' and order'}."
+    )
+
+
+def _apart(rows: Mapping[Selection, Sequence[str]], table: Table) -> str:
+    """Which rows are read at another epoch than the table's, in a sentence."""
+    named = "; ".join(f"{', '.join(labels)} at {selection}" for selection, labels in rows.items())
+    return (
+        f"Read at the epoch of the number in print: {named}. The others are read at the table's, {table.selection}, "
+        "at which bold and claims compare all."
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search_spaces.claims import Claim, Contrast, Side
 from search_spaces.table import Table
@@ -51,6 +51,7 @@ def _measured(claim: Claim, filled: Filled) -> tuple[str, str]:
         return "not measured", claim.open
     if filled.edition.recipe == "reported":
         return "not judged", "each row has its source's recipe; `--recipe equal` has one for all"
+    claim = replace(claim, contrasts=filled.distinct(claim.contrasts))  # one run is no evidence twice
     printed = printed_differences(filled.table, claim)
     found = judge(claim, filled.measured, printed, _expected(filled))
     lost = _lost(claim, filled)

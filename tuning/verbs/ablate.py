@@ -6,13 +6,15 @@ from rich.console import Console
 
 from lt_core.data import Data, load_parts
 from lt_core.sources import download as fetch
+from lt_core.value import InputError
 from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
 from tuning.engine.cells import CellStage
 from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
+from tuning.engine.core import table_of_another_core
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
-from tuning.engine.recording import Recording, check_core, store_of
+from tuning.engine.recording import Recording, store_of
 from tuning.engine.search import run_stage
 from tuning.log.events import Ended, History, Started, TableFolder
 from tuning.log.store import Store
@@ -92,7 +94,8 @@ def _run(
     folder = TableFolder(home.path, ablation.name)
     store = store_of(home, folder, store)
     folder.lock()
-    check_core(folder, f"move {folder.path} away to train the table anew")
+    if said := table_of_another_core(folder):
+        raise InputError(said)
     folder.write_study(ablation.dump())
     recording = Recording(
         home, folder.events_file, lambda: _started(home, folder.name, ablation, table, store, address or "")

@@ -7,7 +7,9 @@ from rich.console import Console
 
 from search_spaces.ablation import Ablation
 from tuning.engine.cluster import device_share, held, slots, too_big
+from tuning.engine.core import table_of_another_core
 from tuning.engine.library import Library
+from tuning.log.events import TableFolder
 from tuning.shell.home import Home
 from tuning.tables.plan import planned
 
@@ -18,6 +20,7 @@ def show(ablation: Ablation, home: Home, address: str | None, as_json: bool) -> 
     found = planned(ablation, Library(home.path), home, device_share(ablation), at_a_time)
     if address is None and (lacking := too_big(ablation)):
         found = replace(found, lacking=(*found.lacking, f"{lacking}: it needs the --address of a cluster"))
+    found = replace(found, refused=table_of_another_core(TableFolder(home.path, ablation.name)))
     if as_json:
         print(json.dumps(found.document(), indent=2))
     else:
