@@ -87,10 +87,11 @@ def search(space: Space, sampler: str, seed: int, trials: int, train: Train) -> 
 
 
 def interval(values: list[float]) -> str:
-    """Mean and its 95 % t interval."""
-    half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    """Mean, its 95 % t interval, and its lower 95 % bound, of one side."""
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    half, to_bound = (student.ppf(p, len(values) - 1) * error for p in (0.975, 0.95))
     mean = statistics.mean(values)
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
+    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}], lower bound {mean - to_bound:+.4f}"
 
 
 def halves(trials: int) -> tuple[slice, slice]:
