@@ -86,7 +86,9 @@ class Run:
         self._workers = threads if config.data.streams and threads > 1 else 0
         self._batches = Batches(self.parts.train.to(self.device), config.data.augment, self._workers)
         self._meta_batches = Batches(self._meta, config.data.augment) if len(self._meta) else None
-        self._score_by = "acc" if _balanced(self.parts.val) else "acc_macro"
+        self._chosen_by = {"best_val": "acc"}
+        if not _balanced(self.parts.val):  # then the macro accuracy chooses; papers choose by the micro one, too
+            self._chosen_by = {"best_val": "acc_macro", "best_val_micro": "acc"}
         self._counts = torch.tensor(self.parts.class_counts, dtype=torch.float32, device=self.device)
         self._normalise, self._normalise_test = (
             Normalise(by, 5 if config.model.clips else 4).to(self.device)
@@ -94,7 +96,7 @@ class Run:
         )
         self.model = _build(config, self.parts, root, self.device)
         self._class_accuracy: Tensor | None = None  # [C], on the meta part after the last epoch
-        self._best_model: dict[str, Tensor] | None = None
+        self._best_models: dict[str, dict[str, Tensor]] = {}  # by what chose them
         self._best_test: Evaluated | None = None
         self._check_parts()
         self._begin()
@@ -122,9 +124,7 @@ class Run:
         loss = self._train_epoch(number)
         val, finite = self._after_epoch()
         diverged = not (math.isfinite(loss) and finite)
-        score, best_epoch = self._score(number, {} if diverged else val)
-        if best_epoch == number:
-            self._best_model = copy.deepcopy(self.model.state_dict())
+        score, best_epoch = self._keep_best(number, {} if diverged else val)
         seconds = time.perf_counter() - started
         result = EpochResult(number, loss, self.config.learning_rate(number), seconds, val, score, best_epoch, diverged)
         self.history.append(result)
@@ -134,33 +134,34 @@ class Run:
         """What the test part gives, by name, for the epochs that a paper may report; evaluated now, or as given.
 
         test_acc: of the best validation epoch (of the last where there is no val). test_acc_last: of the last.
-        test_acc_macro as well where the macro accuracy chooses.
+        Where the macro accuracy chooses also test_acc_macro, and test_acc_best_val_micro of the epoch that is best by
+        the micro accuracy.
         With `evaluation.top5` also test_top5, with `evaluation.test_every_epoch` test_acc_best_test, best_test_epoch.
         """
         found = found or self.evaluations()
-        accuracy = {selection: evaluation.accuracy for selection, evaluation in found.items()}
-        named = {"test_acc": accuracy.get("best_val", accuracy["last"]), "test_acc_last": accuracy["last"]}
-        if self._score_by == "acc_macro":
-            macro = accuracies(found.get("best_val", found["last"]).confusion, self.parts.class_counts)
-            named["test_acc_macro"] = macro["acc_macro"]
-        named |= self._top5("test_top5", found.get("best_val", found["last"]))
+        chosen = found.get("best_val", found["last"])
+        named = {"test_acc": chosen.accuracy}
+        named |= {f"test_acc_{name}": each.accuracy for name, each in found.items() if name != "best_val"}
+        if self._chosen_by["best_val"] == "acc_macro":
+            named["test_acc_macro"] = accuracies(chosen.confusion, self.parts.class_counts)["acc_macro"]
+        named |= self._top5("test_top5", chosen)
         if self._best_test is not None:
-            best = self._best_test.accuracy
-            named |= {"test_acc_best_test": best, "best_test_epoch": self.test_series.index(best) + 1}
+            named["best_test_epoch"] = self.test_series.index(self._best_test.accuracy) + 1
         return named
 
     def evaluations(self) -> dict[str, Evaluated]:
         """The test part by selection: `last`, `best_val` where there is val, `best_test` where the config asks for it.
 
-        The first two are evaluated now; `metrics.measures` gives their values by name.
+        Where val is not balanced also `best_val_micro`: `best_val` is the best by the macro accuracy then. All but
+        `best_test` are evaluated now; `metrics.measures` gives their values by name.
         """
         set_numerics(self.threads)
         found = {"last": self._evaluated(self._test)}
-        if self._best_model is not None:
-            trained = copy.deepcopy(self.model.state_dict())
-            self.model.load_state_dict(self._best_model)
-            found["best_val"] = self._evaluated(self._test)
-            self.model.load_state_dict(trained)
+        trained = copy.deepcopy(self.model.state_dict())
+        for selection, best in self._best_models.items():
+            self.model.load_state_dict(best)
+            found[selection] = self._evaluated(self._test)
+        self.model.load_state_dict(trained)
         return found if self._best_test is None else {**found, "best_test": self._best_test}
 
     def influences(self) -> Tensor:
@@ -174,7 +175,7 @@ class Run:
         It normalises as val is normalised, also where the config normalises test otherwise, and runs in float32.
         """
         network = copy.deepcopy(self.model).to(memory_format=torch.contiguous_format)
-        network.load_state_dict(self._best_model or self.model.state_dict())
+        network.load_state_dict(self._best_models.get("best_val") or self.model.state_dict())
         loss, post_hoc = self.config.used_phases[-1][0].loss, self.config.evaluation.post_hoc
         normalise = copy.deepcopy(self._normalise)
         return Predictor(network, normalise, loss, post_hoc, self._counts).requires_grad_(False)
@@ -185,7 +186,7 @@ class Run:
             "config_id": self.config.id,
             "data_id": self.parts.id,
             "model": self.model.state_dict(),
-            "best_model": self._best_model,
+            "best_models": self._best_models,
             "optimizer": self._optimizer.state_dict(),
             "reweighter": self._reweighter.state_dict() if self._reweighter else None,
             "class_accuracy": self._class_accuracy,
@@ -215,7 +216,7 @@ class Run:
         if self._reweighter:
             self._reweighter.load_state_dict(state["reweighter"])
         self._class_accuracy = state["class_accuracy"]
-        self._best_model = state["best_model"]
+        self._best_models = state["best_models"]
         self.test_series = state["test_series"]
         self._best_test = state["best_test"] and Evaluated(**state["best_test"])
 
@@ -227,7 +228,7 @@ class Run:
         if done > self.config.used_phases[-1][0].start:
             raise InputError(f"a run may branch off before its last phase only, but {done} epochs are done")
         history = [{**result, "score": None, "best_epoch": None} for result in state["history"]]
-        return {**state, "best_model": None, "history": history}
+        return {**state, "best_models": {}, "history": history}
 
     def train_batches(self, number: int) -> Iterator[tuple[Tensor, int]]:
         """Train an epoch (from 1) batch by batch: yields each batch's loss, a scalar on the device, and its size."""
@@ -399,15 +400,23 @@ class Run:
         )
         return evaluated(logits, self.parts.classes)
 
-    def _score(self, number: int, val: dict[str, float]) -> tuple[float | None, int | None]:
-        """The best accuracy on val since the last phase began, and its epoch; no `val`, no change."""
-        score, best_epoch = None, None
-        if self.history:
-            score, best_epoch = self.history[-1].score, self.history[-1].best_epoch
-        if not val or number <= self.config.used_phases[-1][0].start:
-            return score, best_epoch
-        chosen = val[self._score_by]
-        return (chosen, number) if score is None or chosen > score else (score, best_epoch)
+    def _keep_best(self, number: int, val: dict[str, float]) -> tuple[float | None, int | None]:
+        """Keep the network where it is the best on val since the last phase began: the score so far, and its epoch."""
+        improved = self._improved(number, val)
+        state = copy.deepcopy(self.model.state_dict()) if improved else {}
+        for selection in improved:
+            self._best_models[selection] = state
+        if "best_val" in improved:
+            return val[self._chosen_by["best_val"]], number
+        return (self.history[-1].score, self.history[-1].best_epoch) if self.history else (None, None)
+
+    def _improved(self, number: int, val: dict[str, float]) -> list[str]:
+        """By what an epoch is better than all others of the last phase; by nothing before it, and without val."""
+        start = self.config.used_phases[-1][0].start
+        if not val or number <= start:
+            return []
+        rivals = self.history[start:]
+        return [s for s, name in self._chosen_by.items() if all(val[name] > rival.val[name] for rival in rivals)]
 
 
 _SAMPLERS = {"instance": instance_balanced, "class_balanced": class_balanced}

@@ -181,7 +181,7 @@ class Table:
     columns: tuple[Column, ...]
     base: Base
     short: Short
-    selection: Literal["last", "best_val", "best_test"] = "last"
+    selection: Literal["last", "best_val", "best_val_micro", "best_test"] = "last"
     seeds: int = 3
     varies: Literal["order", "split"] = "order"
     claims: tuple[Claim, ...] = ()

@@ -11,7 +11,7 @@ import numpy as np
 from search_spaces import TABLES, Table
 from search_spaces.ablation import SEARCH_SEED, Ablation
 from search_spaces.table import Cell
-from tuning.engine.measures import metric_name, parsed
+from tuning.engine.measures import SUFFIXES, metric_name, parsed
 from tuning.tables.filled import CellRun, Filled
 
 
@@ -34,7 +34,7 @@ def runs(ablation: Ablation, value: Value, seeds: int) -> list[CellRun]:
             for seed in range(SEARCH_SEED, seeds + cell.best_of):
                 config_id = its.with_seed(config, seed).id
                 run = by_config.setdefault(config_id, {"seed": seed, "values": {}})
-                names = [metric_name(cell.read, selection) for selection in ("best_val", "last", "best_test")]
+                names = [metric_name(cell.read, selection) for selection in SUFFIXES]
                 run["values"] |= dict.fromkeys(names, value(cell, seed))
                 run["epochs"] = config.epochs
     return [

@@ -32,6 +32,9 @@ def test_a_read_is_found_at_every_epoch_that_there_is():
     assert named(WHOLE, {}, ["test_acc"]) == {"test_acc": 0.5, "test_acc_last": 0.5, "test_acc_best_test": 0.7}
     with_val = {"test": {**WHOLE["test"], "best_val": {**LAST, "acc": 0.6}}}
     assert named(with_val, {}, ["test_acc"])["test_acc"] == 0.6
+    assert "test_acc_best_val_micro" not in named(with_val, {}, ["test_acc"])  # val is balanced
+    unlike = {"test": {**with_val["test"], "best_val_micro": {**LAST, "acc": 0.65}}}
+    assert named(unlike, {}, ["test_acc"])["test_acc_best_val_micro"] == 0.65
 
 
 def test_classes_and_groups_are_read_by_their_name():

@@ -341,6 +341,23 @@ def test_where_val_is_not_balanced_the_macro_accuracy_chooses(tmp_path):
     assert run.parts.val.labels.bincount().tolist() == [18, 6, 3]
 
 
+def test_where_val_is_not_balanced_the_best_epoch_by_its_micro_accuracy_is_kept_as_well(tmp_path):
+    unlike = own_data(tmp_path, [120, 60, 20], val_fraction=0.3).replaced(epochs=6, optimizer=SGD(lr=0.001), seed=2)
+    run = trained(unlike, root=tmp_path)
+    micro, macro = ([result.val[name] for result in run.history] for name in ("acc", "acc_macro"))
+    assert micro.index(max(micro)) != macro.index(max(macro)), "else this shows nothing"
+    found = run.test()
+    for values, selection in ((micro, "best_val_micro"), (macro, "best_val")):
+        there = trained(unlike, values.index(max(values)) + 1, root=tmp_path)
+        assert run.evaluations()[selection].confusion.equal(there.evaluations()["last"].confusion)
+    assert found["test_acc_best_val_micro"] == run.evaluations()["best_val_micro"].accuracy
+    assert found["test_acc"] == run.evaluations()["best_val"].accuracy
+    resumed = Run(unlike, tmp_path)
+    resumed.load(io.BytesIO(saved(trained(unlike, 5, root=tmp_path))))
+    list(resumed.epochs())
+    assert resumed.test() == found
+
+
 def test_the_comparison_of_states_can_fail():
     run = trained(config(), 1)
     before = state(saved(run))
@@ -490,11 +507,11 @@ def test_test_leaves_the_run_as_it_was():
 
 def test_the_best_model_is_a_copy_that_training_does_not_change():
     run = trained(config(), 1)
-    best = state(saved(run))["best_model"]
+    best = state(saved(run))["best_models"]["best_val"]
     run.step()
-    assert state(saved(trained(config(), 1)))["best_model"].keys() == best.keys()
+    assert state(saved(trained(config(), 1)))["best_models"]["best_val"].keys() == best.keys()
     assert not same(state(saved(run))["model"], best)
-    assert same(state(saved(trained(config(), 1)))["best_model"], best)
+    assert same(state(saved(trained(config(), 1)))["best_models"]["best_val"], best)
 
 
 def test_without_val_images_there_is_no_score():
@@ -522,7 +539,7 @@ def test_a_run_that_diverges_later_keeps_what_it_had():
         run.history[1].score,
         run.history[1].best_epoch,
     )
-    best = state(saved(run))["best_model"]
+    best = state(saved(run))["best_models"]["best_val"]
     assert all(tensor.isfinite().all() for tensor in best.values())
     assert run.test()["test_acc"] == trained(run.config, run.history[1].best_epoch).test()["test_acc_last"]
 

@@ -10,8 +10,8 @@ CONFUSION_CLASSES = 200  # above it, a confusion matrix is more than the record 
 
 
 def evaluations(run: Run, found: Mapping[str, Evaluated]) -> dict[str, Any]:
-    """The test part by selection (`last`, `best_val`, `best_test`): every measure, the accuracy of each class (None
-    without an image), and the confusion matrix, true class by row. Nothing where nothing was evaluated."""
+    """The test part by selection (`last`, `best_val`, ...; Run.evaluations): every measure, the accuracy of each class
+    (None without an image), and the confusion matrix, true class by row. Nothing where nothing was evaluated."""
     if not found:
         return {}
     return {

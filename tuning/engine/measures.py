@@ -2,7 +2,8 @@
 
 A read is `test_acc`, `test_acc[3]`, `test_top5`, `test_recall_macro[minority]`, `influence.top[0]`, `train_loss`; with
 `@last` and the like it says of which epoch. MLflow's names have no brackets: `test_acc.3` is of the best validation
-epoch (of the last where there is no val), `test_acc_last.3` of the last, `test_acc_best_test.3` of the best test epoch.
+epoch (of the last where there is no val), `test_acc_best_val_micro.3` of the best by val's micro accuracy, where val is
+not balanced, `test_acc_last.3` of the last, `test_acc_best_test.3` of the best test epoch.
 """
 
 import math
@@ -15,8 +16,13 @@ import numpy as np
 
 from lt_core.train import Run
 
-Selection = Literal["last", "best_val", "best_test"]
-SUFFIXES: dict[Selection, str] = {"best_val": "", "last": "_last", "best_test": "_best_test"}
+Selection = Literal["last", "best_val", "best_val_micro", "best_test"]
+SUFFIXES: dict[Selection, str] = {
+    "best_val": "",
+    "best_val_micro": "_best_val_micro",
+    "last": "_last",
+    "best_test": "_best_test",
+}
 TOP = 50  # samples of a class in IB's figure 2
 DRAWS = 1000  # of as many samples at random, for its control
 

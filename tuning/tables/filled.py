@@ -169,20 +169,14 @@ class Filled:
 
     def selection_of(self, cell: Cell) -> Selection:
         """The epoch that a cell is read at: the table's, or the last where its runs have no val."""
-        own = parsed(cell.read).selection or self.table.selection
-        return "last" if own == "best_val" and not _has_val(cell) else own  # type: ignore[return-value]
+        own = _recorded(cell, parsed(cell.read).selection or self.table.selection)
+        return "last" if own == "best_val" and not _has_val(cell) else own
 
-    def selection_of_paper(self, cell: Cell) -> Selection | None:
-        """The epoch that the paper's number is of; the table's where it does not say, None where no run records it.
-
-        The best by val is chosen by its macro accuracy here, which is the micro one where all classes have as many.
-        """
+    def selection_of_paper(self, cell: Cell) -> Selection:
+        """The epoch that the paper's number is of; the table's where it does not say."""
         chosen = cell.row.selection
-        if parsed(cell.read).selection or chosen == "unknown":
-            return self.selection_of(cell)
-        if chosen == "best_val_micro":
-            return "best_val" if _val_is_balanced(cell) else None
-        return "best_val" if chosen == "best_val_macro" else chosen
+        known = not parsed(cell.read).selection and chosen != "unknown"
+        return _recorded(cell, chosen) if known else self.selection_of(cell)
 
     def spread_of(self, cell: Cell, selection: Selection) -> Spread | None:
         """The spread within the cells of a cell's column that are of its data and length, all at one epoch."""
@@ -280,6 +274,13 @@ def _data_and_length(cell: Cell) -> Hashable:
     Of several configs that compete, those of all.
     """
     return frozenset((config.data.replaced(subset_seed=0), config.epochs) for config in cell.configs.values())
+
+
+def _recorded(cell: Cell, chosen: str) -> Selection:
+    """What the record calls an epoch: the best by val's macro accuracy is the best by val, which is also the best by
+    the micro one where all classes have as many images there."""
+    of_val = chosen == "best_val_macro" or (chosen == "best_val_micro" and _val_is_balanced(cell))
+    return "best_val" if of_val else chosen  # type: ignore[return-value]
 
 
 def _has_val(cell: Cell) -> bool:

@@ -58,8 +58,8 @@ def _shown(filled: Filled, row: Row, column: Column, cell: Cell | None) -> Shown
         return Shown(cell, row, column, reported, {}, None)
     own, diverged = filled.selection_of(cell), filled.diverged(cell)
     read = filled.selection_of_paper(cell) if reported and cell.trains else own
-    values = filled.values(cell, read) if read else {}
-    if reported is None or read is None or not values:
+    values = filled.values(cell, read)
+    if reported is None or not values:
         before = filled.before_divergence(cell, own)
         return Shown(cell, row, column, reported, filled.values(cell, own), None, diverged, own, before)
     wrong = bool(reported.mistake) and reported.meant is None
