@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +30,7 @@ from tuning.record.identity import Identity
 from tuning.record.recorder import Recorder
 
 DELIVERY_SECONDS = 3600.0
-COMMANDS = {"report": ["--out", "report"], "export": ["--no-model", "--out", "export"]}
+COMMANDS = (["report", "large", "--out", "report"], ["export", "large", "--no-model", "--out", "export"])
 
 
 def study_of(trials: int, epochs: int) -> Study:
@@ -74,30 +74,29 @@ def _course(question: Asked, study: Study, draw: random.Random) -> Iterator[Even
     yield Told(question.trial, "early_stopped" if stopped else "finished")
 
 
-def write(study: Study, home: Path) -> None:
-    """Make the log, without waiting for the disk, then the record."""
-    path = home / "studies" / "large" / "events.jsonl"
-    path.parent.mkdir(parents=True)
-    found = list(events(study))
-    with path.open("w") as file:
-        file.writelines(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n" for event in found)
-    recorder = Recorder(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts", path)
-    for event in found:
+def record(events: Sequence[Event], log: Path, home: Path) -> None:
+    """Make a log, without waiting for the disk, then the record."""
+    log.parent.mkdir(parents=True)
+    with log.open("w") as file:
+        file.writelines(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n" for event in events)
+    recorder = Recorder(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts", log)
+    for event in events:
         recorder.put(event)
     recorder.close(DELIVERY_SECONDS)
     assert not recorder.failure, recorder.failure
 
 
-def timed(verb: str, home: Path, uri: str) -> None:
+def timed(arguments: list[str], home: Path, uri: str = "") -> None:
     """Run a command and tell wall time, CPU time and the most memory that any command took so far."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
-    command = [sys.executable, "-m", "tuning.cli", verb, "large", *COMMANDS[verb]]
-    where = {"PYTHONPATH": str(Path(__file__).parents[1]), "LT_HOME": str(home), "MLFLOW_TRACKING_URI": uri}
+    command = [sys.executable, "-m", "tuning.cli", *arguments]
+    record = uri or f"sqlite:///{home / 'mlflow.db'}"
+    where = {"PYTHONPATH": str(Path(__file__).parents[1]), "LT_HOME": str(home), "MLFLOW_TRACKING_URI": record}
     subprocess.run(command, cwd=home, env=os.environ | where, check=True, stdout=subprocess.DEVNULL)
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{verb}: {wall:.1f} s, CPU {cpu:.1f} s, at most {after.ru_maxrss / 1024:.0f} MB")
+    print(f"{' '.join(arguments)}: {wall:.1f} s, CPU {cpu:.1f} s, at most {after.ru_maxrss / 1024:.0f} MB")
 
 
 def main() -> None:
@@ -110,11 +109,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         started = time.monotonic()
-        write(study_of(given.trials, given.epochs), home)
+        log = home / "studies" / "large" / "events.jsonl"
+        record(list(events(study_of(given.trials, given.epochs))), log, home)
         print(f"{given.trials} trials of up to {given.epochs} epochs written in {time.monotonic() - started:.0f} s")
         with server(home) if given.http else nullcontext(f"sqlite:///{home / 'mlflow.db'}") as uri:
-            for verb in COMMANDS:
-                timed(verb, home, uri)
+            for command in COMMANDS:
+                timed(command, home, uri)
 
 
 if __name__ == "__main__":

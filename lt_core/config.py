@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -72,7 +73,7 @@ class TrainConfig(Value):
             raise wrong_first(wrong)
         return self
 
-    @property
+    @cached_property
     def id(self) -> str:
         """12 hexadecimal digits that are equal for configs that train identically."""
         return _digest(canonical(self).plain())
@@ -93,7 +94,7 @@ class TrainConfig(Value):
         ends = [min(end, self.epochs) for end in (*(phase.start for phase in self.phases[1:]), self.epochs)]
         return [(phase, end) for phase, end in zip(self.phases, ends, strict=True) if phase.start < end]
 
-    @property
+    @cached_property
     def spans(self) -> tuple[Span, ...]:
         """The spans of epochs under one optimizer: one, and one more for each restart."""
         restarts = [(phase.restart, phase.start) for phase, _ in self.used_phases if phase.restart]

@@ -60,6 +60,13 @@ class Value(BaseModel):
         except InputError as error:
             raise InputError(f"line {line_of(text, error.path)}: {error}", error.path) from None
 
+    def __copy__(self) -> Self:
+        """Without what cached properties keep: who copies may change a field next."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            vars(copied).pop(name)
+        return copied
+
     def replaced(self, **fields: object) -> Self:
         """A copy with some fields new, checked like any other; InputError names what is wrong."""
         try:

@@ -85,11 +85,28 @@ def test_the_report_is_read_from_the_record_and_has_the_same_numbers(trained, tm
         assert float(cells[row]["measured"]) == pytest.approx(100 * sum(best) / 2, abs=0.005)
         assert cells[row]["seeds"] == " ".join(f"{seed}:{100 * value:.2f}" for seed, value in enumerate(best))
     assert [claim["measured"] for claim in edition["claims"]] == ["undecided"]  # two rows are not measured
+    assert lt.document("report", "ib2021/table2") == json.loads(out)  # where the record is read beside
     code, out, err = lt.here("report", "ib2021/table2", "--out", tmp_path)
     assert code == 0 and {"report.html", "report.md", "short-digits-cells.csv"} <= {
         Path(line).name for line in out.split()
     }
     assert "other data: digits" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["ib2021/tabel2"], "there is no table `ib2021/tabel2` (did you mean `ib2021/table2`?)"),
+        (
+            ["ib2021/table2", "--tracking-uri", "sqlite:////no/such/mlflow.db"],
+            "/no/such is no folder that can be written",
+        ),
+    ],
+)
+def test_what_cannot_be_reported_is_refused_in_a_sentence(given, sentence, lt):
+    done = lt.run("report", *given)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("error: ")
+    assert sentence in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_report_stands_on_the_table_s_page_in_the_record(trained):

@@ -13,7 +13,7 @@ from search_spaces import CONFIGS
 from search_spaces.controls import plain_cross_entropy
 from tuning.log.events import Asked, Ended, Event, Told
 from tuning.record.identity import Identity
-from tuning.record.reading import RecordedRun
+from tuning.record.runs import RecordedRun
 from tuning.reports.compare import Subject, comparison, decisive, differences, differing, sentences, subjects
 from tuning.reports.statistics import differences_to
 

@@ -11,6 +11,7 @@ from search_spaces import TABLES, Table
 from search_spaces.ablation import Ablation, trainings
 from tuning.log.events import Event, Started, Told
 from tuning.record.identity import Identity, params
+from tuning.record.tables import recorded_tables
 from tuning.tables.reading import read_table
 
 ASKED = Ablation(table="ib2021/table2", short=True, on="digits", seeds=1)
@@ -39,7 +40,7 @@ def read(tmp_path):
         deliver(uri, events(*ends))
         table = TABLES[ASKED.table]
         assert isinstance(table, Table)
-        ((ablation, found),) = read_table(uri, table)
+        ((ablation, found),) = read_table(uri, table, recorded_tables(uri, table.name))
         assert ablation == ASKED
         return [(run.stop_reason, run.epochs) for run in found]
 

@@ -1,5 +1,6 @@
 import copy
 import math
+from functools import cached_property
 from typing import Literal
 
 import pytest
@@ -348,3 +349,17 @@ def test_unknown_lists_at_most_twelve_names():
 def test_an_empty_file_is_refused(text):
     with pytest.raises(InputError, match="line 1: there is nothing in it"):
         TrainConfig.load(text)
+
+
+def test_a_copy_forgets_what_was_computed_of_the_fields():
+    class Sides(Value):
+        a: int
+        b: int
+
+        @cached_property
+        def area(self) -> int:
+            return self.a * self.b
+
+    first = Sides(a=2, b=3)
+    assert first.area == 6 and first.model_copy(update={"b": 5}).area == 10
+    assert first == Sides(a=2, b=3)

@@ -4,11 +4,17 @@ import errno
 import gc
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from tuning.record.runs import RecordedTable
+    from tuning.shell.home import Home
 
 app = typer.Typer(
     add_completion=False,
@@ -84,7 +90,7 @@ def _mistake(error: Any) -> str:
     """What is wrong with the user's input, '' where an error is about something else."""
     if hasattr(error, "format_message"):  # of typer's parser, or click's with an older typer
         return " ".join(error.format_message().split()) + _refused(getattr(error, "param", None))
-    from lt_core.value import InputError  # imports torch, which `--help` must not wait for
+    from lt_core.value import InputError  # imports pydantic, which `--help` must not wait for
 
     return str(error) if isinstance(error, InputError) else ""
 
@@ -303,16 +309,31 @@ def report(
     """A paper's table beside what was measured of it; or what a study found, what mattered and what it cost."""
     gc.disable()  # it has no garbage worth looking for, which takes a tenth of its time
     _quiet()
-    from search_spaces import TABLES
     from tuning.shell.home import Home
 
-    if study in TABLES:
-        from tuning.verbs import table_reporting
-
-        return table_reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
+    place = Home.at(home, tracking_uri)
+    if "/" in study:  # a table, then: studies have none in their names
+        return _report_table(place, study, kind, out, as_json)
     from tuning.verbs import reporting
 
-    return reporting.report(Home.at(home, tracking_uri), study, kind, out, as_json)
+    return reporting.report(place, study, kind, out, as_json)
+
+
+def _report_table(home: "Home", name: str, kind: str | None, out: Path | None, as_json: bool) -> int:
+    """Report a table; what the record has of it is read beside, since MLflow takes as long to import as torch."""
+    from tuning.shell.beside import Beside
+
+    read = partial(_recorded_tables, home.tracking_uri, name)
+    recorded = read if "mlflow" in sys.modules else Beside(read).result
+    from tuning.verbs import table_reporting
+
+    return table_reporting.report(home, name, kind, out, as_json, recorded)
+
+
+def _recorded_tables(uri: str, name: str) -> "Sequence[RecordedTable]":
+    from tuning.record.tables import recorded_tables
+
+    return recorded_tables(uri, name)
 
 
 @app.command()

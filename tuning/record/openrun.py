@@ -11,11 +11,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from tuning.log.events import EpochDone, StopReason, Told
+from tuning.record.runs import TWIN
 from tuning.record.tracking import reason
 
 STATUS = {"diverged": "FAILED", "failed": "FAILED", "interrupted": "KILLED"}
 LACKS = "lt.lacks"  # the tag of a run whose artifacts found no place
-TWIN = "lt.twin_stop_reason"  # of a run that was taken over: why the training ended whose epochs it has
 PAUSE_SECONDS = 60.0  # after their store failed, until it is tried again
 AT_ONCE = 1000  # metrics, params and tags that MLflow takes in one request
 

@@ -1,13 +1,10 @@
 """Reading studies back from MLflow, and from nothing else: as results for reports, as runs with their configs."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from lt_core.config import TrainConfig
@@ -17,23 +14,11 @@ from search_spaces.study import Study
 from tuning.log.events import Kind, is_name
 from tuning.log.outcome import judged_by
 from tuning.log.results import Results, Trial, classes, judgement
-from tuning.record.openrun import TWIN
-from tuning.record.tracking import client
+from tuning.record.queries import MOST_RUNS, Queries, ended_by, length, recorded
+from tuning.record.runs import TWIN, RecordedRun
 
-MOST_RUNS = 50_000  # that MLflow gives at once
 AT_ONCE = 8  # requests
 PAGE = 100  # runs, where few are wanted of many
-
-
-@dataclass(frozen=True)
-class RecordedRun:
-    """What the record says of one run of a study."""
-
-    run_id: str
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-    stop_reason: str
 
 
 def address(uri: str, study: str | None) -> str:
@@ -65,11 +50,8 @@ def read_study(uri: str, name: str, *, courses: bool = True) -> Results:
     return record.with_courses(results, runs.values()) if courses else results
 
 
-class Record:
+class Record(Queries):
     """An MLflow server or database, read."""
-
-    def __init__(self, uri: str) -> None:
-        self._client: MlflowClient = client(uri)
 
     def newest(self, study: str) -> Run:
         """A study's own run, the newest of its name; InputError where there is none."""
@@ -90,24 +72,18 @@ class Record:
         """The name of the experiment that a run stands in."""
         return self._client.get_experiment(run.info.experiment_id).name
 
-    def children(self, parent: Run, condition: str = "") -> list[Run]:
-        """The runs of a study but for its own."""
-        ours = f"tags.`lt.study_id` = '{parent.data.tags['lt.study_id']}'{condition}"
-        found = self._client.search_runs([parent.info.experiment_id], ours, max_results=MOST_RUNS)
-        return [run for run in found if run.data.tags["lt.kind"] != "study"]
-
     def whole_trials(self, parent: Run, metric: str) -> Iterator[RecordedRun]:
         """The trials of full length by a metric, the largest first, read as they are asked for."""
         ours = f"tags.`lt.study_id` = '{parent.data.tags['lt.study_id']}' and tags.`lt.kind` = 'trial'"
         order, token = [f"metrics.`{metric}` DESC"], None
         while token != "":
             page = self._client.search_runs([parent.info.experiment_id], ours, 1, PAGE, order, token)
-            yield from map(_recorded, filter(_is_whole, page))
+            yield from map(recorded, filter(_is_whole, page))
             token = page.token or ""
 
     def confirming(self, parent: Run) -> list[RecordedRun]:
         """The confirming runs that finished or diverged."""
-        found = [_recorded(run) for run in self.children(parent, " and tags.`lt.kind` = 'confirm'")]
+        found = [recorded(run) for run in self.children(parent, " and tags.`lt.kind` = 'confirm'")]
         return [run for run in found if run.stop_reason in ("finished", "diverged")]
 
     def trial(self, study: str, number: int) -> RecordedRun:
@@ -115,13 +91,13 @@ class Record:
         found = self.children(self.newest(study), f" and tags.`lt.trial` = '{number}'")
         if not found:
             raise InputError(f"study {study} has no trial {number} in the record")
-        return _recorded(found[0])
+        return recorded(found[0])
 
     def tagged(self, tag: str, value: str) -> list[RecordedRun]:
         """All trainings that finished or diverged, of whatever study or table, with a tag; the newest first."""
         wanted = f"tags.`{tag}` = '{value}' and tags.`lt.kind` != 'study'"
         found = self._client.search_runs(self._experiments(), wanted, max_results=MOST_RUNS)
-        return [run for run in map(_recorded, found) if run.stop_reason in ("finished", "diverged")]
+        return [run for run in map(recorded, found) if run.stop_reason in ("finished", "diverged")]
 
     def config(self, run_id: str) -> TrainConfig:
         """What a run trained; InputError where the record lacks it."""
@@ -151,48 +127,10 @@ class Record:
         trials = tuple(replace(trial, scores=courses.get(trial.number, {})) for trial in results.trials)
         return replace(results, trials=trials, classes=classes(found))
 
-    def text(self, run_id: str, name: str) -> str | None:
-        """The text of an artifact; None where there is none."""
-        if name not in [file.path for file in self._client.list_artifacts(run_id)]:
-            return None
-        with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-
-    def course(self, run_id: str, metric: str = "score") -> dict[int, float]:
-        """A metric, the running score unless another is named, by epoch."""
-        points = sorted(self._client.get_metric_history(run_id, metric), key=lambda point: point.step)
-        return {point.step: point.value for point in points}
-
-    def studies(self, condition: str, most: int) -> list[Run]:
-        """Studies' own runs, the newest first."""
-        wanted = f"tags.`lt.kind` = 'study'{condition}"
-        return list(self._client.search_runs(self._experiments(), wanted, max_results=most))
-
-    def _experiments(self) -> list[str]:
-        return [experiment.experiment_id for experiment in self._client.search_experiments()]
-
 
 def _is_whole(run: Run) -> bool:
     """Whether a run has its full length, trained or taken over, and did not diverge."""
     return ended_by(run) == "finished"
-
-
-def ended_by(run: Run) -> str:
-    """Why a training ended; of one taken over, why that ended whose epochs it has, as far as the record says so."""
-    tags, metrics = run.data.tags, run.data.metrics
-    if tags["lt.stop_reason"] != "reused":
-        return tags["lt.stop_reason"]
-    epochs = metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0)
-    return tags.get(TWIN, "finished" if epochs == _length(run) else "reused")
-
-
-def _length(run: Run) -> int:
-    """The epochs of a whole training. The param, which older runs have alone, may be a symbol of the space."""
-    return int(run.data.tags.get("lt.epochs") or run.data.params["epochs"])
-
-
-def _recorded(run: Run) -> RecordedRun:
-    return RecordedRun(run.info.run_id, run.data.tags, run.data.params, run.data.metrics, ended_by(run))
 
 
 def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
@@ -208,7 +146,7 @@ def _trial(run: Run, study: Study, stop_reason: str) -> Trial:
         seed=int(tags["lt.seed"]),
         config_id=tags["lt.config_id"],
         recipe_id=tags["lt.recipe_id"],
-        length=_length(run),
+        length=length(run),
         epochs=int(metrics.get("epochs_trained", 0) + metrics.get("epochs_reused", 0)),
         stop_reason=stop_reason,
         score=metrics.get("score"),

@@ -13,7 +13,8 @@ from lt_core.config import TrainConfig, canonical
 from lt_core.value import InputError, paths, value_at
 from search_spaces import CONFIGS
 from tuning.record.identity import ANY_SPLIT, any_split_id
-from tuning.record.reading import Record, RecordedRun
+from tuning.record.reading import Record
+from tuning.record.runs import RecordedRun
 from tuning.reports.confirmation import diverging, interval, marked, percent, verdict
 from tuning.reports.document import Document, Section
 from tuning.reports.grid import Grid

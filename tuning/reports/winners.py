@@ -14,7 +14,8 @@ from lt_core.value import InputError, unknown
 from search_spaces.space import Setting
 from search_spaces.study import Study
 from tuning.log.outcome import dominates, feasible, judged_by
-from tuning.record.reading import Record, RecordedRun, settings_of
+from tuning.record.reading import Record, settings_of
+from tuning.record.runs import RecordedRun
 from tuning.reports.confirmation import CONTROL, EXACT
 from tuning.reports.statistics import paired_difference
 

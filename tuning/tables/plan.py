@@ -6,7 +6,7 @@ from typing import Any
 
 from lt_core.config import TrainConfig
 from lt_core.sources import BY_HAND, SOURCES
-from search_spaces.ablation import Ablation, chosen, trainings
+from search_spaces.ablation import SEARCH_SEED, Ablation, chosen, trainings
 from tuning.engine.library import Library
 from tuning.engine.trunks import Trunks
 from tuning.record.identity import Identity
@@ -106,7 +106,7 @@ def planned(ablation: Ablation, library: Library, home: Home, share: float, conc
         share=share,
         concurrent=concurrent,
         lacking=tuple(_lacking(first, home)),
-        levels=tuple(levels_texts(first)),
+        levels=tuple(levels_texts(config for config in first if config.seed == SEARCH_SEED)),
     )
 
 

@@ -1,13 +1,14 @@
 """The verb `report` on a table: out of the record, on the terminal, as one text, as files, or as a JSON document."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lt_core.value import unknown
 from search_spaces import TABLES, Curves
 from search_spaces.table import Table
-from tuning.record.tracking import check_answers
+from tuning.record.runs import RecordedTable
 from tuning.reports import formats
 from tuning.reports.document import Document
 from tuning.shell.home import Home
@@ -21,14 +22,25 @@ from tuning.tables.terminal import Terminal
 from tuning.tables.verdicts import verdicts
 
 
-def report(home: Home, name: str, kind: str | None, out: Path | None, as_json: bool) -> int:
-    """Print a table's report, or write it; of one that was never run, what the paper prints."""
+def report(
+    home: Home,
+    name: str,
+    kind: str | None,
+    out: Path | None,
+    as_json: bool,
+    recorded: Callable[[], Sequence[RecordedTable]],
+) -> int:
+    """Print a table's report, or write it; of one that was never run, what the paper prints.
+
+    recorded: what the record has of it.
+    """
     formats.check(kind)
+    if name not in TABLES:
+        raise unknown("table", name, TABLES)
     table = TABLES[name]
     editions: Sequence[Filled] = ()
     if isinstance(table, Table):
-        check_answers(home.tracking_uri)
-        editions = filled_editions(table, read_table(home.tracking_uri, table), home.data)
+        editions = filled_editions(table, read_table(home.tracking_uri, table, recorded()), home.data)
     if isinstance(table, Table) and as_json and out is None:
         print(json.dumps(_plain(table, editions), indent=2))
     elif isinstance(table, Table) and editions and kind is None and out is None:
