@@ -91,8 +91,8 @@ def timed(arguments: list[str], home: Path, uri: str = "") -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     command = [sys.executable, "-m", "tuning.cli", *arguments]
-    record = uri or f"sqlite:///{home / 'mlflow.db'}"
-    where = {"PYTHONPATH": str(Path(__file__).parents[1]), "LT_HOME": str(home), "MLFLOW_TRACKING_URI": record}
+    uri = uri or f"sqlite:///{home / 'mlflow.db'}"
+    where = {"PYTHONPATH": str(Path(__file__).parents[1]), "LT_HOME": str(home), "MLFLOW_TRACKING_URI": uri}
     subprocess.run(command, cwd=home, env=os.environ | where, check=True, stdout=subprocess.DEVNULL)
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,4 +1,7 @@
-"""The training core: nouns that a paper on class-imbalanced losses has. Knows nothing of ray, optuna or mlflow."""
+"""The training core: nouns that a paper on class-imbalanced losses has. Knows nothing of ray, optuna or mlflow.
+
+`from lt_core import fit` has what is public; modules are imported by their full names, `import lt_core.weights`.
+"""
 
 import lazy_loader
 

@@ -158,11 +158,15 @@ class Run:
         set_numerics(self.threads)
         found = {"last": self._evaluated(self._test)}
         trained = copy.deepcopy(self.model.state_dict())
-        for selection, best in self._best_models.items():
-            self.model.load_state_dict(best)
-            found[selection] = self._evaluated(self._test)
+        distinct = {id(best): best for best in self._best_models.values()}  # one network may be the best by both
+        by_network = {name: self._evaluated_with(best) for name, best in distinct.items()}
+        found |= {selection: by_network[id(best)] for selection, best in self._best_models.items()}
         self.model.load_state_dict(trained)
         return found if self._best_test is None else {**found, "best_test": self._best_test}
+
+    def _evaluated_with(self, parameters: dict[str, Tensor]) -> Evaluated:
+        self.model.load_state_dict(parameters)
+        return self._evaluated(self._test)
 
     def influences(self) -> Tensor:
         """IB's influence [N] of every training image on the network as it is, without augmentation (figure 2)."""

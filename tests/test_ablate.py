@@ -109,6 +109,14 @@ def test_what_cannot_be_reported_is_refused_in_a_sentence(given, sentence, lt):
     assert sentence in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["ib2021/table2", "cb2019/figure3"])
+def test_a_report_of_what_was_never_run_writes_nothing(name, lt):
+    (lt.home / "mlflow.db").unlink()
+    done = lt.run("report", name)
+    assert done.returncode == 0 and name in done.stdout, done.stderr
+    assert list(lt.home.iterdir()) == []
+
+
 def test_the_report_stands_on_the_table_s_page_in_the_record(trained):
     from mlflow import MlflowClient
 

@@ -34,6 +34,32 @@ def test_an_error_is_raised_where_the_result_is_asked_for():
     assert (done.stdout, done.stderr) == ("no such server uri\n", "")
 
 
+def test_an_error_has_its_traceback_as_a_note():
+    done = run("def there():\n    return {}['no such tag']\nBeside(there).result()")
+    assert done.returncode == 1 and "KeyError: 'no such tag'" in done.stderr and "in there" in done.stderr
+
+
+def test_an_error_that_no_pickle_holds_is_told_as_text():
+    code = "class Odd(Exception):\n    def __init__(self, a, b):\n        super().__init__(a)\n"
+    done = run(code + "def there():\n    raise Odd('first', 'second')\nBeside(there).result()")
+    assert "RuntimeError: Traceback" in done.stderr and "Odd: first" in done.stderr
+
+
+def test_a_process_that_died_is_told_by_its_exit_code():
+    done = run("Beside(lambda: os.kill(os.getpid(), signal.SIGKILL)).result()")
+    assert "RuntimeError: the process beside this one ended with exit code -9" in done.stderr
+
+
+def test_where_nobody_waits_any_more_it_ends_by_itself():
+    code = "beside = Beside(lambda: time.sleep(1) or 'x' * 2**20)\nprint(beside._process.pid, flush=True)\n"
+    done = run(code + "os.kill(os.getpid(), signal.SIGKILL)")
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(int(done.stdout)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert done.stderr == ""
+
+
 def test_a_result_that_nobody_asks_for_keeps_nobody_waiting():
     started = time.monotonic()
     assert run("Beside(lambda: time.sleep(50))").returncode == 0

@@ -17,15 +17,14 @@ from tuning.tables.reading import read_table
 ASKED = Ablation(table="ib2021/table2", short=True, on="digits", seeds=1)
 
 
-def events(*ends: Told) -> list[Event]:
+def events(*ends: Told, ablation: Ablation = ASKED) -> list[Event]:
     """A table whose first trainings ended so."""
-    table = TABLES[ASKED.table]
-    assert isinstance(table, Table)
-    tags = {"lt.table": table.name, "lt.edition": ASKED.edition.name}
+    table = table_of(ablation)
+    tags = {"lt.table": table.name, "lt.edition": ablation.edition.name}
     found: list[Event] = [
-        Started(ASKED.name, "c", tags, experiment=table.name, artifacts={"table.yaml": ASKED.dump()}),
+        Started(ablation.name, "c", tags, experiment=table.name, artifacts={"table.yaml": ablation.dump()}),
     ]
-    for training, end in zip(trainings(ASKED, table), ends, strict=False):
+    for training, end in zip(trainings(ablation, table), ends, strict=False):
         config = training.config
         event = asked(end.trial, config, "cell")
         event = replace(event, params=params(config), tags={**Identity(Path()).tags(config), "lt.role": "none"})
@@ -33,14 +32,22 @@ def events(*ends: Told) -> list[Event]:
     return found
 
 
+def table_of(ablation: Ablation) -> Table:
+    found = TABLES[ablation.table]
+    assert isinstance(found, Table)
+    return found
+
+
+def from_record(uri: str, ablation: Ablation):
+    return read_table(uri, table_of(ablation), recorded_tables(uri, ablation.table))
+
+
 @pytest.fixture
 def read(tmp_path):
     def runs(*ends: Told):
         uri = database(tmp_path)
         deliver(uri, events(*ends))
-        table = TABLES[ASKED.table]
-        assert isinstance(table, Table)
-        ((ablation, found),) = read_table(uri, table, recorded_tables(uri, table.name))
+        ((ablation, found),) = from_record(uri, ASKED)
         assert ablation == ASKED
         return [(run.stop_reason, run.epochs) for run in found]
 
@@ -56,3 +63,25 @@ def test_a_run_that_diverged_in_its_last_epoch_is_no_finished_one(read):
         Told(3, "finished", test, reused_from="other/4"),
     ]
     assert sorted(read(*ends)) == [("diverged", 10), ("diverged", 10), ("finished", 10), ("finished", 10)]
+
+
+def test_what_a_figure_draws_is_read_with_its_runs(tmp_path):
+    """The influences of a training's end, and the course of its loss."""
+    uri = database(tmp_path)
+    series = {"influence.top[0]": [1.0, 0.5]}
+    influences = Ablation(table="ib2021/figure2", short=True, on="digits", seeds=1)
+    losses = Ablation(table="ib2021/figure3", short=True, on="digits", seeds=1)
+    deliver(uri, events(Told(0, "finished", {"influence_top.0": 0.75}, series=series), ablation=influences))
+    deliver(uri, events(Told(0, "finished", {"test_acc_last": 0.5}), ablation=losses))
+    ((_, (run,)),) = from_record(uri, influences)
+    assert run.series == series and run.values == {"influence_top.0": 0.75} and run.losses == {}
+    ((_, (run,)),) = from_record(uri, losses)
+    assert run.series == {} and list(run.losses) == list(range(1, run.epochs + 1))
+
+
+def test_of_an_edition_that_was_trained_anew_the_newest_counts(tmp_path):
+    uri = database(tmp_path)
+    for end in (Told(0, "finished", {"test_acc_last": 0.1}), Told(0, "finished", {"test_acc_last": 0.2})):
+        deliver(uri, events(end))
+    ((_, (run,)),) = from_record(uri, ASKED)
+    assert run.values == {"test_acc_last": 0.2}

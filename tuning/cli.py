@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -324,7 +325,8 @@ def _report_table(home: "Home", name: str, kind: str | None, out: Path | None, a
     from tuning.shell.beside import Beside
 
     read = partial(_recorded_tables, home.tracking_uri, name)
-    recorded = read if "mlflow" in sys.modules else Beside(read).result
+    begun = {"mlflow", "torch"} & sys.modules.keys()  # nothing to gain, and threads, which no fork may have
+    recorded = read if begun or "fork" not in get_all_start_methods() else Beside(read).result
     from tuning.verbs import table_reporting
 
     return table_reporting.report(home, name, kind, out, as_json, recorded)

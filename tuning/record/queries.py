@@ -13,6 +13,7 @@ from tuning.record.runs import TWIN, RecordedRun
 from tuning.record.tracking import client
 
 MOST_RUNS = 50_000  # that MLflow gives at once
+AT_ONCE = 8  # requests
 
 
 class Queries:

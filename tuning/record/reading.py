@@ -14,10 +14,9 @@ from search_spaces.study import Study
 from tuning.log.events import Kind, is_name
 from tuning.log.outcome import judged_by
 from tuning.log.results import Results, Trial, classes, judgement
-from tuning.record.queries import MOST_RUNS, Queries, ended_by, length, recorded
+from tuning.record.queries import AT_ONCE, MOST_RUNS, Queries, ended_by, length, recorded
 from tuning.record.runs import TWIN, RecordedRun
 
-AT_ONCE = 8  # requests
 PAGE = 100  # runs, where few are wanted of many
 
 

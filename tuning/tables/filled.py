@@ -153,7 +153,7 @@ class Filled:
         part, _, _, own = parsed(cell.read)
         if selection == "best_val" and part == "test" and not _has_val(cell):
             return {}
-        name = metric_name(cell.read, own or selection)  # type: ignore[arg-type]
+        name = metric_name(cell.read, _recorded(cell, own or selection))
         unit = _converted(self.table.unit(cell.row, cell.column))
         return {seed: unit(run.values[name]) for seed, run in runs.items() if name in run.values}
 
@@ -170,7 +170,7 @@ class Filled:
     def selection_of(self, cell: Cell) -> Selection:
         """The epoch that a cell is read at: the table's, or the last where its runs have no val."""
         own = _recorded(cell, parsed(cell.read).selection or self.table.selection)
-        return "last" if own == "best_val" and not _has_val(cell) else own
+        return "last" if own in ("best_val", "best_val_micro") and not _has_val(cell) else own
 
     def selection_of_paper(self, cell: Cell) -> Selection:
         """The epoch that the paper's number is of; the table's where it does not say."""

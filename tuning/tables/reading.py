@@ -1,8 +1,6 @@
 """Tables back from the record: each edition that was run, with its trainings."""
 
-import json
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from lt_core.value import InputError
@@ -12,18 +10,13 @@ from tuning.engine.measures import parsed
 from tuning.record.runs import RecordedRun, RecordedTable
 from tuning.tables.filled import FAILED, CellRun, without_retried
 
-AT_ONCE = 8  # requests
 DONE = ("finished", "diverged", "reused", FAILED)
 
 
 def read_table(uri: str, table: Table, recorded: Sequence[RecordedTable]) -> list[tuple[Ablation, list[CellRun]]]:
-    """The editions of a table in the record, the newest of each name, and their trainings that ended."""
-    found: dict[str, tuple[Ablation, list[CellRun]]] = {}
-    for edition in recorded:
-        ablation = _ablation(edition)
-        if ablation.name not in found:
-            found[ablation.name] = ablation, list(_runs(uri, edition, table))
-    return list(found.values())
+    """The editions of a table and their trainings that ended. uri: of the record, for what figures draw."""
+    parts = {parsed(column.read).part for column in table.columns}
+    return [(_ablation(edition), _with_series(uri, _runs(edition), parts)) for edition in recorded]
 
 
 def _ablation(edition: RecordedTable) -> Ablation:
@@ -32,26 +25,22 @@ def _ablation(edition: RecordedTable) -> Ablation:
     return Ablation.load(edition.text)
 
 
-def _runs(uri: str, edition: RecordedTable, table: Table) -> Iterator[CellRun]:
+def _runs(edition: RecordedTable) -> list[CellRun]:
     others = {run.tags["lt.config_id"] for run in edition.runs if run.tags["lt.stop_reason"] != FAILED}
-    runs = without_retried([_run(run) for run in edition.runs if run.tags["lt.stop_reason"] in DONE], others)
-    yield from _with_series(uri, runs, {parsed(column.read).part for column in table.columns})
+    return without_retried([_run(run) for run in edition.runs if run.tags["lt.stop_reason"] in DONE], others)
 
 
 def _with_series(uri: str, runs: list[CellRun], parts: Collection[str]) -> list[CellRun]:
     """Runs with what figures draw of them, which few tables read."""
     if not {"influence", "train_loss"} & set(parts):
         return runs
-    from tuning.record.queries import Queries  # imports MLflow, which the others need not wait for
+    from tuning.record.tables import losses_of, series_of  # import MLflow, which other tables do not wait for here
 
-    record = Queries(uri)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        if "influence" in parts:
-            texts = pool.map(lambda run: record.text(run.run_id, "series.json"), runs)
-            runs = [replace(run, series=json.loads(text or "{}")) for run, text in zip(runs, texts, strict=True)]
-        if "train_loss" in parts:
-            losses = pool.map(lambda run: record.course(run.run_id, "train_loss"), runs)
-            runs = [replace(run, losses=course) for run, course in zip(runs, losses, strict=True)]
+    run_ids = [run.run_id for run in runs]
+    if "influence" in parts:
+        runs = [replace(run, series=found) for run, found in zip(runs, series_of(uri, run_ids), strict=True)]
+    if "train_loss" in parts:
+        runs = [replace(run, losses=found) for run, found in zip(runs, losses_of(uri, run_ids), strict=True)]
     return runs
 
 
