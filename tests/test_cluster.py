@@ -19,7 +19,6 @@ from jsonschema import ValidationError
 
 import tuning.engine.cluster
 from lt_core import InputError
-from search_spaces import SPACES, Study
 
 ROOT = Path(__file__).parent.parent
 HIDING = ["unshare", "--map-root-user", "--mount"]  # a mount that one process tree alone sees
@@ -128,17 +127,6 @@ def test_what_answers_but_is_no_cluster_is_refused_soon(refused, monkeypatch):
 @pytest.mark.parametrize("address", ["nowhere", "head:", "head:ray", "127.0.0.1:99999", "no.such.host.invalid:6379"])
 def test_what_is_no_address_is_refused(refused, address):
     assert f"`{address}`" in refused("search", "demo", "--address", address)
-
-
-def test_no_more_trials_run_at_a_time_than_this_machine_holds(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    asked = Study(space=SPACES["demo"], cpus=2.0, gpus=0.0)
-    many, few = asked.replaced(concurrent=64), asked.replaced(concurrent=1)
-    assert tuning.engine.cluster.held(many) == asked.replaced(concurrent=2)
-    assert [tuning.engine.cluster.held(each) for each in (few, asked)] == [few, asked]
-    (said,) = tuning.engine.cluster.too_many(many)
-    assert said == "concurrent is 64, but this machine holds 2 at a time"
-    assert tuning.engine.cluster.too_many(few) == tuning.engine.cluster.too_many(asked) == []
 
 
 def test_a_client_address_is_refused_and_the_way_on_named(refused):

@@ -1,4 +1,4 @@
-"""Connecting to Ray, on this machine or on a cluster, and what fits on it."""
+"""Connecting to Ray, on this machine or on a cluster, and what its nodes can do."""
 
 import contextlib
 import logging
@@ -7,11 +7,10 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import ray
-import torch
 from ray._private.grpc_utils import init_grpc_channel
 from ray._private.utils import read_ray_address
 from ray.exceptions import GetTimeoutError
@@ -21,8 +20,7 @@ import lt_core
 import search_spaces
 import tuning
 from lt_core.value import InputError
-from search_spaces.ablation import Ablation
-from search_spaces.study import Study
+from tuning.engine.capacity import Resources, needed
 from tuning.log.store import Store
 from tuning.shell.uris import without_secrets
 
@@ -30,26 +28,6 @@ ANSWER_SECONDS = 8
 NODE_SECONDS = 60
 
 T = TypeVar("T")
-Needs = TypeVar("Needs", Study, Ablation)
-
-
-class Resources(Protocol):
-    """What trainings of a study or a table may have; None of gpus or concurrent: as the cluster has it."""
-
-    @property
-    def cpus(self) -> float:
-        """Of a training."""
-        ...
-
-    @property
-    def gpus(self) -> float | None:
-        """Of a training."""
-        ...
-
-    @property
-    def concurrent(self) -> int | None:
-        """Trainings at a time."""
-        ...
 
 
 @contextlib.contextmanager
@@ -86,25 +64,9 @@ def shipped_packages() -> dict[str, list[str]]:
     return {"py_modules": folders, "excludes": ["**/__pycache__"]}
 
 
-def check_fits(needs: Resources) -> None:
-    """InputError where a trial needs more than this machine has; a cluster may grow, so it is not asked."""
-    if lacking := too_big(needs):
-        raise InputError(lacking)
-
-
-def too_big(needs: Resources) -> str:
-    """What a trial needs more of than this machine has, in words; '' where it fits."""
-    total = _resources()
-    lacking = [name for name, amount in _needs(needs).items() if amount > total.get(name, 0)]
-    asked, there = (
-        " and ".join(f"{held.get(name, 0):g} {name}" for name in lacking) for held in (_needs(needs), total)
-    )
-    return f"a trial needs {asked}, but this machine has {there}" if lacking else ""
-
-
 def waiting(needs: Resources) -> str:
     """What a user should know where no node of a cluster can hold a trial now, '' where one can."""
-    return unmet(_needs(needs), [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    return unmet(needed(needs), [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 
 def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> str:
@@ -114,50 +76,6 @@ def unmet(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> s
     asked = " and ".join(f"{amount:g} {name}" for name, amount in needs.items() if amount)
     kinds = dict.fromkeys(" and ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) for node in nodes)
     return f"a trial needs {asked}, but the cluster's nodes have {', or '.join(kinds)}: trials wait for one that has it"
-
-
-def slots(needs: Resources) -> int:
-    """How many trials run at a time: as asked, or as many as the cluster holds now."""
-    return needs.concurrent or _fits(needs)
-
-
-def held(needs: Needs) -> Needs:
-    """The same with no more trials at a time than this machine holds: those that wait would be asked for blindly."""
-    fits = _fits(needs)
-    return needs.replaced(concurrent=fits) if needs.concurrent and needs.concurrent > fits else needs
-
-
-def too_many(needs: Resources) -> list[str]:
-    """That fewer trials run at a time on this machine than was asked for, in words; nothing where that is not so."""
-    if needs.concurrent is None or needs.concurrent <= (fits := _fits(needs)):
-        return []
-    return [f"concurrent is {needs.concurrent}, but this machine holds {fits} at a time"]
-
-
-def _fits(needs: Resources) -> int:
-    total = _resources()
-    return max(1, min(int(total.get(name, 0) / amount) for name, amount in _needs(needs).items() if amount))
-
-
-def _resources() -> Mapping[str, float]:
-    """What the cluster holds now; before Ray is connected, what this machine does."""
-    if ray.is_initialized():
-        return ray.cluster_resources()
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
-
-
-def _needs(needs: Resources) -> dict[str, float]:
-    return {"CPU": needs.cpus, "GPU": gpus_per_trial(needs)}
-
-
-def gpus_per_trial(needs: Resources) -> float:
-    """GPUs per trial: as asked, or one if the cluster has any."""
-    return needs.gpus if needs.gpus is not None else float(_resources().get("GPU", 0) >= 1)
-
-
-def device_share(needs: Resources) -> float:
-    """The part of a GPU, or else of a CPU core, that a trial has."""
-    return min(1.0, gpus_per_trial(needs) or needs.cpus)
 
 
 def check_nodes() -> None:

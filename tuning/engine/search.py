@@ -18,7 +18,8 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search_spaces.study import Study
-from tuning.engine.cluster import Resources, check_nodes, device_share, gpus_per_trial, slots
+from tuning.engine.capacity import Resources, device_share, gpus_per_trial, slots
+from tuning.engine.cluster import check_nodes
 from tuning.engine.driver import Driver, Session
 from tuning.engine.stages import ConfirmStage, SearchStage, Stage
 from tuning.engine.suggest import RaySearcher

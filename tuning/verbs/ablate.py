@@ -9,8 +9,9 @@ from lt_core.sources import download as fetch
 from lt_core.value import InputError
 from search_spaces import Table
 from search_spaces.ablation import Ablation, chosen, trainings
+from tuning.engine.capacity import check_fits, held, too_many
 from tuning.engine.cells import CellStage
-from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
+from tuning.engine.cluster import check_address, connected, waiting
 from tuning.engine.core import table_of_another_core
 from tuning.engine.driver import Session
 from tuning.engine.library import Library

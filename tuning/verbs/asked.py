@@ -14,7 +14,7 @@ from rich.console import Console
 from lt_core.config import canonical, empty_levels
 from lt_core.value import InputError, Value, nearest, paths, unknown, value_at
 from search_spaces import SPACES, Space, Study
-from tuning.engine.cluster import device_share, gpus_per_trial, held, slots, too_big, too_many
+from tuning.engine.capacity import device_share, gpus_per_trial, held, slots, too_big, too_many
 from tuning.engine.preparation import known_from, prepare
 from tuning.log.events import History, StudyFolder, folders, is_name
 from tuning.reports.plan import Plan, calibrated

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from search_spaces import Study
-from tuning.engine.cluster import check_address, check_fits, connected, held, too_many, waiting
+from tuning.engine.capacity import check_fits, held, too_many
+from tuning.engine.cluster import check_address, connected, waiting
 from tuning.engine.driver import Session
 from tuning.engine.library import Library
 from tuning.engine.preparation import data_of, unseen

@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from search_spaces.ablation import Ablation
-from tuning.engine.cluster import device_share, held, slots, too_big
+from tuning.engine.capacity import device_share, held, slots, too_big
 from tuning.engine.core import table_of_another_core
 from tuning.engine.library import Library
 from tuning.log.events import TableFolder
