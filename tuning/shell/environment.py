@@ -9,7 +9,7 @@ import torch
 from lt_core import __version__
 
 NAMED = ("torch", "torchvision", "ray", "optuna", "mlflow")
-WORKERS = ("torch", "torchvision", "ray", "numpy", "pydantic")
+WORKERS = ("torch", "torchvision", "ray", "numpy", "pydantic", "lazy_loader")
 
 
 def versions() -> str:
