@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from test_events import epoch
 
-from search_spaces import SPACES, Study
+from search_spaces import SPACES, Rungs, Study
+from search_spaces.study import Budget
 from tuning.engine.driver import Driver, Session
 from tuning.engine.library import Library
 from tuning.engine.stages import ConfirmStage, SearchStage
@@ -79,6 +80,21 @@ def test_a_rung_stops_what_is_taken_over_where_it_would_have_stopped_it(session,
     assert driver.next() is None and driver.over
     assert second.told is not None and second.told.stop_reason == "early_stopped"
     assert isinstance(second.told.reused_from, str) and len(second.epochs) == rung < 16
+
+
+def test_a_budget_that_is_used_up_ends_no_copy_which_costs_nothing(session):
+    whole = Study(space=SPACES["demo"].scaled(2 / 16), trials=2, rungs=Rungs(epochs=()), budget=Budget(epochs=2))
+    stage, history = SearchStage(whole, session.history, Identity(session.root)), session.history
+    for number in (0, 1):
+        session.log.emit(stage.propose(number)[0])
+    for number in (1, 2):
+        session.log.emit(epoch(0, number, 0.9))
+    session.log.emit(Told(0, "finished"))
+    second = history.trials[1]
+    trained(session.root, second.asked, "run")
+    driver = Driver(session, SearchStage(whole, session.history, Identity(session.root)), "cpu", whole)
+    assert driver.next() is None and driver.over
+    assert second.told is not None and (second.told.stop_reason, len(second.epochs)) == ("finished", 2)
 
 
 def test_a_full_disk_ends_the_stage_and_no_trial(session):

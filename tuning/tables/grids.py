@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from statistics import fmean, stdev
 
@@ -40,7 +41,8 @@ class Shown:
     before: Mapping[int, float] = field(default_factory=dict)
 
 
-def shown(filled: Filled) -> dict[tuple[str, str], Shown]:
+@lru_cache(maxsize=1)
+def shown(filled: Filled) -> Mapping[tuple[str, str], Shown]:
     """Every cell that has a number or may have one."""
     table, cells = filled.table, {cell.key: cell for cell in filled.cells}
     found = {}
